@@ -1,0 +1,75 @@
+#ifndef ERRAND_SERVER_HANDLERS_HANDLER_H_
+#define ERRAND_SERVER_HANDLERS_HANDLER_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "errand/v1/task.pb.h"
+
+namespace errand::handlers {
+
+// Names an attempt between the executor and a handler; unique while the server lives.
+using AttemptId = uint64_t;
+
+// What a handler is given to do.
+struct Attempt {
+  AttemptId id = 0;
+  // As the client sent it, valid (task/validate.h) and with every default filled in: `run_timeout` and
+  // `limits` are set. Never null. The fields that the server sets hold name and uid only.
+  std::shared_ptr<const v1::Task> task;
+  // 1 for the first.
+  int32_t number = 0;
+  // The result of the attempt before, where it left one: an e-mail handler finds there which recipients
+  // have accepted.
+  v1::TaskResult previous_result;
+};
+
+// How an attempt ended.
+struct Outcome {
+  // OK when the attempt succeeded; otherwise made with task/errors.h, with one of the reasons that
+  // `Task.error` lists.
+  absl::Status status;
+  // The error would come again: do not retry.
+  bool permanent = false;
+  // May be set with an error, too.
+  v1::TaskResult result;
+  v1::Usage usage;
+};
+
+// Is told what happens to one attempt. Calls come one at a time, from a thread of the handler; they do not
+// block.
+class AttemptObserver {
+ public:
+  virtual ~AttemptObserver() = default;
+
+  // Something to show to those who watch. `event.event` is progress, log or output; the rest is filled in
+  // by the callee.
+  virtual void OnEvent(v1::TaskEvent event) = 0;
+
+  // The attempt is over. Called exactly once, last; the handler then destroys the observer.
+  virtual void OnDone(Outcome outcome) = 0;
+};
+
+// Does the work of one kind of task. All methods from any thread; none blocks.
+class Handler {
+ public:
+  // Ends all attempts that still run, as Stop does.
+  virtual ~Handler() = default;
+
+  // The most attempts that may run at once. Constant.
+  virtual int slots() const = 0;
+
+  // Starts an attempt, and ends it with RUN_TIMEOUT_EXCEEDED when it takes longer than its `run_timeout`.
+  // At most slots() attempts may run at a time. `observer` may be called before Start returns.
+  virtual void Start(Attempt attempt, std::unique_ptr<AttemptObserver> observer) = 0;
+
+  // Ends an attempt as soon as that can be done safely; OnDone then says CANCELLED, or what had happened
+  // before. Nothing happens if the attempt is over already.
+  virtual void Stop(AttemptId id) = 0;
+};
+
+}  // namespace errand::handlers
+
+#endif  // ERRAND_SERVER_HANDLERS_HANDLER_H_

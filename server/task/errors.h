@@ -1,0 +1,45 @@
+#ifndef ERRAND_SERVER_TASK_ERRORS_H_
+#define ERRAND_SERVER_TASK_ERRORS_H_
+
+#include <initializer_list>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "google/rpc/status.pb.h"
+
+// Errors as clients see them: a code, a message for people, and google.rpc details for programs (AIP-193).
+//
+// Inside the server such an error is an absl::Status that carries its details as payloads, by type URL. The
+// service turns it into a grpc::Status; a task that failed keeps it as a google.rpc.Status.
+namespace errand::task {
+
+// The domain of every ErrorInfo that Errand makes.
+inline constexpr absl::string_view kErrorDomain = "errand.dev";
+
+using Metadata = std::initializer_list<std::pair<absl::string_view, absl::string_view>>;
+
+// A status with an ErrorInfo. `reason` is UPPER_SNAKE_CASE and stable: programs compare it.
+absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string_view message,
+                   Metadata metadata = {});
+
+// INVALID_ARGUMENT / INVALID_FIELD with a BadRequest. `field` is the path in the request
+// ("task.lua.source"); `problem` says what would be right ("must not be empty").
+absl::Status InvalidField(absl::string_view field, absl::string_view problem);
+
+// NOT_FOUND / `type`_NOT_FOUND with a ResourceInfo. `type` is "task" or "queue".
+absl::Status NotFound(absl::string_view type, absl::string_view name);
+
+// RESOURCE_EXHAUSTED / QUEUE_FULL with a QuotaFailure and a RetryInfo.
+absl::Status QueueFull(absl::string_view queue, absl::string_view problem, absl::Duration retry_after);
+
+// UNAVAILABLE / SHUTTING_DOWN with a RetryInfo.
+absl::Status ShuttingDown(absl::Duration retry_after);
+
+// The same error as a message, details included. OK gives code 0.
+google::rpc::Status ToProto(const absl::Status& status);
+
+}  // namespace errand::task
+
+#endif  // ERRAND_SERVER_TASK_ERRORS_H_
