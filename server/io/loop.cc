@@ -149,10 +149,10 @@ void Loop::RunTimers() {
 
 int Loop::PollTimeoutMillis() const {
   if (timers_.empty()) return -1;
-  const absl::Duration wait = timers_.front()->deadline_ - MonotonicNow();
+  const absl::Duration wait = std::min(timers_.front()->deadline_ - MonotonicNow(), absl::Hours(1));
   if (wait <= absl::ZeroDuration()) return 0;
   // Rounded up: waking early would only mean waking twice.
-  return static_cast<int>(std::min<int64_t>(absl::ToInt64Milliseconds(wait) + 1, 3'600'000));
+  return static_cast<int>(absl::ToInt64Milliseconds(wait) + 1);
 }
 
 void Loop::Schedule(Timer* timer) {
