@@ -1,0 +1,27 @@
+#ifndef ERRAND_SERVER_TASK_VALIDATE_H_
+#define ERRAND_SERVER_TASK_VALIDATE_H_
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "errand/v1/task.pb.h"
+#include "google/protobuf/duration.pb.h"
+
+namespace errand::task {
+
+// INVALID_ARGUMENT naming the first field that breaks a rule published in errand/v1/task.proto, its path
+// starting with `path` ("task"). Output-only fields are not looked at. `now` is what `schedule_time` is
+// compared with.
+absl::Status ValidateTask(const v1::Task& task, absl::string_view path, absl::Time now);
+
+// The same for a duration that must be well-formed (google/protobuf/duration.proto) and within
+// [min, max].
+absl::Status ValidateDuration(const google::protobuf::Duration& duration, absl::string_view field,
+                              absl::Duration min, absl::Duration max);
+
+// Fills in the defaults of `run_timeout` and `limits`. `task` is valid.
+void FillDefaults(v1::Task& task);
+
+}  // namespace errand::task
+
+#endif  // ERRAND_SERVER_TASK_VALIDATE_H_
