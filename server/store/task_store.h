@@ -1,0 +1,186 @@
+#ifndef ERRAND_SERVER_STORE_TASK_STORE_H_
+#define ERRAND_SERVER_STORE_TASK_STORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "errand/v1/task.pb.h"
+#include "server/task/state.h"
+
+// Where tasks are kept: the FIFO, the leases of those that run, and the events of each.
+//
+// Every call is asynchronous and takes a batch, so that no caller waits for a disk or a network and one
+// commit serves many. Any thread may call. A call's callback is called exactly once, on any thread, maybe
+// before the call returns, and never with a lock of the store held; it must not block. Results stand in
+// the order of what was asked. Errors are made with task/errors.h:
+//   NOT_FOUND            no such task
+//   RESOURCE_EXHAUSTED   the queue is full
+//   FAILED_PRECONDITION  an illegal move: a stale lease, a task that has ended
+//   UNAVAILABLE          the store is closed, or its medium failed
+//   UNKNOWN              the outcome is not known; the same call made again is idempotent
+namespace errand::store {
+
+template <class T>
+using Callback = absl::AnyInvocable<void(T)>;
+
+// What the client asked for; shared, never changed.
+using TaskSpec = std::shared_ptr<const v1::Task>;
+
+struct Submission {
+  // Valid, with defaults filled in; name and uid are set, the other output-only fields are not.
+  TaskSpec task;
+  // Empty, or what makes a repeated submission return the task of the first (AIP-155). Counts within the
+  // task's queue.
+  std::string request_id;
+};
+
+// A claim's proof of ownership. The attempt number is part of the task's history before Claim's callback.
+struct Lease {
+  std::string task;    // The task's name.
+  uint64_t token = 0;  // Never given out twice.
+};
+
+// A task that was claimed.
+struct ClaimedTask {
+  Lease lease;
+  TaskSpec task;
+  int32_t attempt = 0;             // 1 for the first.
+  v1::TaskResult previous_result;  // What the attempt before left.
+};
+
+// Whoever holds leases.
+class LeaseHolder {
+ public:
+  virtual ~LeaseHolder() = default;
+
+  // The task was cancelled: stop the attempt, then Finish it as CANCELLED. Same rules as for callbacks.
+  virtual void OnCancelRequested(const Lease& lease) = 0;
+};
+
+struct ClaimRequest {
+  task::HandlerKind kind = task::HandlerKind::kLua;
+  int max_tasks = 1;
+  // Each task is the caller's for this long, unless extended.
+  absl::Duration lease_duration;
+  // Borrowed until the last lease is finished or has expired.
+  LeaseHolder* holder = nullptr;
+};
+
+// What becomes of a task whose attempt is over.
+enum class Verdict {
+  kSucceeded,
+  kFailed,    // Dead letter: no further attempt.
+  kRetry,     // Another attempt after `retry_delay`.
+  kReleased,  // The attempt was interrupted by its executor: another one at once, at the queue's front.
+  kCancelled,
+};
+
+struct FinishRequest {
+  Lease lease;
+  Verdict verdict = Verdict::kSucceeded;
+  absl::Duration retry_delay;
+  google::rpc::Status error;
+  v1::TaskResult result;
+  v1::Usage usage;
+};
+
+// Something a running attempt wants to show. Best effort: a stale lease drops it silently.
+struct Report {
+  Lease lease;
+  v1::TaskEvent event;  // Progress, log or output; the rest is filled in.
+};
+
+struct CancelRequest {
+  std::string name;
+  std::string etag;  // Empty, or the task's etag must be this one, otherwise ABORTED.
+};
+
+struct GetRequest {
+  std::string name;
+  v1::TaskView view = v1::TASK_VIEW_FULL;
+};
+
+struct ListRequest {
+  std::string queue;         // `queues/{queue}`; empty for all.
+  uint64_t after_order = 0;  // Of the last task of the page before.
+  int max_tasks = 100;
+  v1::TaskView view = v1::TASK_VIEW_BASIC;
+};
+
+struct ListPage {
+  std::vector<v1::Task> tasks;  // In the order of submission.
+  uint64_t last_order = 0;      // For the next page.
+  bool more = false;
+};
+
+// A part of a task's events, in order and without a gap.
+struct EventBatch {
+  std::vector<std::shared_ptr<const v1::TaskEvent>> events;
+  bool ended = false;  // The last one is that of a terminal state.
+};
+
+struct WatchRequest {
+  std::string name;
+  int64_t after_sequence = 0;
+  int max_events = 256;
+};
+
+// Names an outstanding Watch or Claim.
+using WaitId = uint64_t;
+
+class TaskStore {
+ public:
+  // Every outstanding callback has been called when the destructor returns.
+  virtual ~TaskStore() = default;
+
+  // Queues each task, or says why not: ALREADY_EXISTS, RESOURCE_EXHAUSTED, NOT_FOUND (a queue that does not
+  // exist and must not be created). A task is as safe as the store makes it when its entry says OK. The
+  // entry is the task in BASIC view: that of the first submission where the request id was seen before.
+  virtual void Submit(std::vector<Submission> submissions,
+                      Callback<std::vector<absl::StatusOr<v1::Task>>> done) = 0;
+
+  // Takes tasks off the queues, by priority, then in the order of submission. Waits until there is at
+  // least one. An empty result: StopWaiting or Close was called.
+  virtual WaitId Claim(ClaimRequest request, Callback<std::vector<ClaimedTask>> done) = 0;
+
+  // Moves the end of each lease to `lease_duration` from now.
+  virtual void Extend(std::vector<Lease> leases, absl::Duration lease_duration,
+                      Callback<std::vector<absl::Status>> done) = 0;
+
+  // Ends attempts. FAILED_PRECONDITION for a stale lease: the task then belongs to somebody else.
+  virtual void Finish(std::vector<FinishRequest> requests, Callback<std::vector<absl::Status>> done) = 0;
+
+  // Adds to the events of running attempts.
+  virtual void Append(std::vector<Report> reports) = 0;
+
+  // Cancels each task, see Tasks.CancelTask. The entry is the task in BASIC view.
+  virtual void Cancel(std::vector<CancelRequest> requests,
+                      Callback<std::vector<absl::StatusOr<v1::Task>>> done) = 0;
+
+  virtual void Get(std::vector<GetRequest> requests,
+                   Callback<std::vector<absl::StatusOr<v1::Task>>> done) = 0;
+
+  virtual void List(ListRequest request, Callback<absl::StatusOr<ListPage>> done) = 0;
+
+  // The events after a sequence, as soon as there is at least one; to go on, watch again after the last
+  // one. A task that has ended and whose last event was seen gives an empty batch that says so. Errors:
+  // NOT_FOUND, also when the task is forgotten while watched; OUT_OF_RANGE, see Tasks.WatchTask;
+  // CANCELLED: StopWaiting was called.
+  virtual WaitId Watch(WatchRequest request, Callback<absl::StatusOr<EventBatch>> done) = 0;
+
+  // Calls the callback of an outstanding Claim or Watch. Nothing happens if that was called already.
+  virtual void StopWaiting(WaitId id) = 0;
+
+  // Refuses all further calls with UNAVAILABLE and ends those that wait.
+  virtual void Close() = 0;
+};
+
+}  // namespace errand::store
+
+#endif  // ERRAND_SERVER_STORE_TASK_STORE_H_
