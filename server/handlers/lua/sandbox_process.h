@@ -1,0 +1,92 @@
+#ifndef ERRAND_SERVER_HANDLERS_LUA_SANDBOX_PROCESS_H_
+#define ERRAND_SERVER_HANDLERS_LUA_SANDBOX_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "server/io/loop.h"
+#include "server/sandbox/wire.h"
+
+namespace errand::handlers {
+
+// One errand-sandbox process and the socket to it.
+//
+// Owned by shared_ptr and destroyed on the loop's thread, which kills and reaps it if need be. Nothing else
+// may wait for all children of the server.
+class SandboxProcess final : public io::FdHandler, public std::enable_shared_from_this<SandboxProcess> {
+ public:
+  // How a process ended.
+  struct Death {
+    std::string reason;  // "was killed by SIGSEGV", "exited with status 1"
+    absl::Duration cpu_time;
+    int64_t peak_memory_bytes = 0;  // Resident, of the whole process.
+  };
+
+  // Called on the loop's thread.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+
+    // A frame came. What it views is valid during the call.
+    virtual void OnFrame(const sandbox::Frame& frame) = 0;
+
+    // The process is dead and reaped; the last call. The owner may let go of it.
+    virtual void OnDeath(const Death& death) = 0;
+  };
+
+  // Starts `path`. `loop` and `owner` are borrowed. On the loop's thread: the process dies with the thread
+  // that started it.
+  static absl::StatusOr<std::shared_ptr<SandboxProcess>> Start(const std::string& path, io::Loop* loop,
+                                                               Owner* owner);
+  ~SandboxProcess() override;
+
+  SandboxProcess(const SandboxProcess&) = delete;
+  SandboxProcess& operator=(const SandboxProcess&) = delete;
+
+  // Writes frames, at once if the socket takes them. False when the process is dead. Any thread.
+  bool Send(const std::string& frames);
+
+  // Ends the process; OnDeath follows. Any thread.
+  void Kill();
+
+  // Ends the process at once; the owner hears no more of it. On the loop's thread.
+  Death End() { return Reap(); }
+
+  // What the process has used so far. Any thread.
+  absl::Duration CpuTime();
+
+  pid_t pid() const { return pid_; }
+
+  void OnReady(uint32_t events) override;
+
+ private:
+  SandboxProcess(pid_t pid, int fd, io::Loop* loop, Owner* owner);
+
+  void SendRest();
+  void Receive();
+  Death Reap();
+
+  const pid_t pid_;
+  const int fd_;
+  io::Loop* const loop_;
+  Owner* const owner_;
+
+  absl::Mutex mu_;
+  bool reaped_ ABSL_GUARDED_BY(mu_) = false;
+  std::string unsent_ ABSL_GUARDED_BY(mu_);
+
+  // Owned by the loop's thread.
+  sandbox::FrameReader reader_{sandbox::kMaxFrameFromSandbox};
+  bool broken_ = false;  // It sent something that is not allowed.
+};
+
+}  // namespace errand::handlers
+
+#endif  // ERRAND_SERVER_HANDLERS_LUA_SANDBOX_PROCESS_H_

@@ -1,0 +1,186 @@
+#include "server/handlers/lua/source_checker.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "absl/hash/hash.h"
+#include "absl/synchronization/notification.h"
+#include "server/handlers/lua/lua_attempt.h"
+#include "server/task/errors.h"
+#include "server/task/limits.h"
+#include "spdlog/spdlog.h"
+
+namespace errand::handlers {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Milliseconds(250);
+constexpr size_t kMaxPending = 256;
+constexpr size_t kGeneration = 4096;
+constexpr absl::Duration kMinBackoff = absl::Milliseconds(100);
+constexpr absl::Duration kMaxBackoff = absl::Seconds(5);
+
+}  // namespace
+
+class SourceChecker::Owner final : public SandboxProcess::Owner {
+ public:
+  explicit Owner(SourceChecker& checker) : checker_(checker) {}
+  void OnFrame(const sandbox::Frame& frame) override { checker_.OnFrame(frame); }
+  void OnDeath(const SandboxProcess::Death& death) override { checker_.OnProcessGone(death.reason); }
+
+ private:
+  SourceChecker& checker_;
+};
+
+SourceChecker::SourceChecker(std::string sandbox_path, io::Loop* loop)
+    : sandbox_path_(std::move(sandbox_path)),
+      loop_(loop),
+      owner_(std::make_unique<Owner>(*this)),
+      overdue_(std::make_unique<io::Timer>(loop, [this] { OnOverdue(); })),
+      backoff_(std::make_unique<io::Timer>(loop, [this] { StartProcess(); })) {
+  loop_->Post([this] { StartProcess(); });
+}
+
+SourceChecker::~SourceChecker() {
+  absl::Notification done;
+  loop_->Post([this, &done] {
+    ShutDown();
+    done.Notify();
+  });
+  done.WaitForNotification();
+}
+
+void SourceChecker::Check(std::string field, std::string source,
+                          absl::AnyInvocable<void(absl::Status)> done) {
+  if (IsKnownGood(Hash(source))) {
+    done(absl::OkStatus());
+    return;
+  }
+  Pending pending{std::move(field), std::move(source), std::move(done),
+                  LuaAttempt::MonotonicNow() + kPatience};
+  loop_->Post([this, pending = std::move(pending)]() mutable { Enqueue(std::move(pending)); });
+}
+
+// Two sources of one hash do no harm: the attempt tells.
+size_t SourceChecker::Hash(const std::string& source) { return absl::Hash<std::string>()(source); }
+
+bool SourceChecker::IsKnownGood(size_t hash) {
+  absl::MutexLock lock(&mu_);
+  return young_.count(hash) != 0 || old_.count(hash) != 0;
+}
+
+void SourceChecker::RememberGood(size_t hash) {
+  absl::MutexLock lock(&mu_);
+  if (young_.size() >= kGeneration) {
+    old_ = std::move(young_);
+    young_.clear();
+  }
+  young_.insert(hash);
+}
+
+void SourceChecker::Enqueue(Pending pending) {
+  const bool unanswerable = process_ == nullptr || queue_.size() >= kMaxPending ||
+                            pending.source.size() > static_cast<size_t>(task::kMaxSourceBytes);
+  if (unanswerable) {
+    pending.done(absl::OkStatus());
+    return;
+  }
+  queue_.push_back(std::move(pending));
+  if (!overdue_->is_set()) overdue_->Set(kPatience);
+  SendNext();
+}
+
+void SourceChecker::StartProcess() {
+  auto process = SandboxProcess::Start(sandbox_path_, loop_, owner_.get());
+  if (!process.ok()) {
+    OnProcessGone(std::string(process.status().message()));
+    return;
+  }
+  process_ = *std::move(process);
+}
+
+void SourceChecker::SendNext() {
+  if (!ready_ || sent_ || queue_.empty()) return;
+  std::string frame;
+  sandbox::Append(sandbox::Check{queue_.front().source}, frame);
+  sent_ = process_->Send(frame);  // If not, OnProcessGone follows.
+}
+
+void SourceChecker::OnFrame(const sandbox::Frame& frame) {
+  if (const auto* ready = std::get_if<sandbox::Ready>(&frame);
+      ready != nullptr && ready->version == sandbox::kProtocolVersion && !ready_) {
+    ready_ = true;
+    failures_ = 0;
+    SendNext();
+    return;
+  }
+  const auto* checked = std::get_if<sandbox::Checked>(&frame);
+  if (checked == nullptr || !sent_) {
+    process_->Kill();
+    return;
+  }
+  Pending first = std::move(queue_.front());
+  queue_.pop_front();
+  sent_ = false;
+  SendNext();
+  if (checked->compiles) {
+    RememberGood(Hash(first.source));
+    first.done(absl::OkStatus());
+  } else {
+    first.done(task::InvalidField(first.field, {checked->problem.data(), checked->problem.size()}));
+  }
+}
+
+void SourceChecker::OnProcessGone(const std::string& why) {
+  process_ = nullptr;
+  // A source that ends the process is not its fault, and not a reason to wait.
+  const bool never_ready = !std::exchange(ready_, false);
+  sent_ = false;
+  AnswerAllOk();
+  if (!never_ready) {
+    StartProcess();
+    return;
+  }
+  const absl::Duration wait = std::min(kMaxBackoff, kMinBackoff * (1 << std::min(failures_, 10)));
+  ++failures_;
+  spdlog::error("the sandbox that checks sources: {}; trying again in {} ms", why,
+                absl::ToInt64Milliseconds(wait));
+  backoff_->Set(wait);
+}
+
+void SourceChecker::OnOverdue() {
+  const absl::Duration now = LuaAttempt::MonotonicNow();
+  // A process that is still starting is not to blame.
+  const bool stuck = sent_ && queue_.front().deadline <= now;
+  std::deque<Pending> overdue;
+  while (!queue_.empty() && queue_.front().deadline <= now) {
+    overdue.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  if (!queue_.empty()) overdue_->Set(queue_.front().deadline - now);
+  if (stuck) {
+    // Not only killed: an answer that is under way would be taken for the next source's.
+    process_->End();
+    process_ = nullptr;
+    ready_ = false;
+    sent_ = false;
+    StartProcess();
+  }
+  for (Pending& pending : overdue) pending.done(absl::OkStatus());
+}
+
+void SourceChecker::AnswerAllOk() {
+  std::deque<Pending> all;
+  all.swap(queue_);
+  for (Pending& pending : all) pending.done(absl::OkStatus());
+}
+
+void SourceChecker::ShutDown() {
+  overdue_ = nullptr;
+  backoff_ = nullptr;
+  if (process_ != nullptr) process_->End();
+  process_ = nullptr;
+  AnswerAllOk();
+}
+
+}  // namespace errand::handlers

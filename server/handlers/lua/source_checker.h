@@ -1,0 +1,87 @@
+#ifndef ERRAND_SERVER_HANDLERS_LUA_SOURCE_CHECKER_H_
+#define ERRAND_SERVER_HANDLERS_LUA_SOURCE_CHECKER_H_
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_set>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "server/handlers/lua/sandbox_process.h"
+#include "server/io/loop.h"
+#include "server/io/timer.h"
+
+namespace errand::handlers {
+
+// Tells whether Lua sources compile, so that a task that cannot run is refused when it is submitted.
+//
+// A courtesy, not a gate: sources are compiled in an errand-sandbox process of its own, and where that gives
+// no answer within a quarter of a second the source counts as good; the attempt will tell. Sources that were
+// good are remembered, and answered at once.
+class SourceChecker {
+ public:
+  // `loop` is borrowed, must be running and outlive the checker, which may not be destroyed on its thread.
+  // A `sandbox_path` that cannot be started is logged, and every source counts as good.
+  SourceChecker(std::string sandbox_path, io::Loop* loop);
+
+  // Answers all that still wait with OK.
+  ~SourceChecker();
+
+  SourceChecker(const SourceChecker&) = delete;
+  SourceChecker& operator=(const SourceChecker&) = delete;
+
+  // Calls `done` once: with OK, or with InvalidField (task/errors.h) of `field` ("task.lua.source") and
+  // Lua's message. On the caller's thread before Check returns, or on the loop's. Any thread.
+  void Check(std::string field, std::string source, absl::AnyInvocable<void(absl::Status)> done);
+
+ private:
+  class Owner;
+
+  struct Pending {
+    std::string field;
+    std::string source;
+    absl::AnyInvocable<void(absl::Status)> done;
+    absl::Duration deadline;  // By LuaAttempt::MonotonicNow.
+  };
+
+  static size_t Hash(const std::string& source);
+  bool IsKnownGood(size_t hash);
+  void RememberGood(size_t hash);
+
+  // The loop's thread.
+  void Enqueue(Pending pending);
+  void StartProcess();
+  void SendNext();
+  void OnFrame(const sandbox::Frame& frame);
+  void OnProcessGone(const std::string& why);
+  void OnOverdue();
+  void AnswerAllOk();
+  void ShutDown();
+
+  const std::string sandbox_path_;
+  io::Loop* const loop_;
+  const std::unique_ptr<Owner> owner_;
+
+  absl::Mutex mu_;
+  // Two generations: when the young one is full it replaces the old.
+  std::unordered_set<size_t> young_ ABSL_GUARDED_BY(mu_);
+  std::unordered_set<size_t> old_ ABSL_GUARDED_BY(mu_);
+
+  // Owned by the loop's thread.
+  std::shared_ptr<SandboxProcess> process_;  // Null while starting it is put off.
+  bool ready_ = false;
+  bool sent_ = false;  // The first of `queue_` is being compiled.
+  int failures_ = 0;   // To start the process, in a row.
+  std::deque<Pending> queue_;
+  std::unique_ptr<io::Timer> overdue_;
+  std::unique_ptr<io::Timer> backoff_;
+};
+
+}  // namespace errand::handlers
+
+#endif  // ERRAND_SERVER_HANDLERS_LUA_SOURCE_CHECKER_H_

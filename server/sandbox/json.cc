@@ -1,0 +1,277 @@
+#include "server/sandbox/json.h"
+
+#include <rapidjson/error/en.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include <cmath>
+#include <cstdint>
+
+#include "server/sandbox/interpreter.h"
+#include "server/sandbox/memory.h"
+
+namespace errand::sandbox {
+namespace {
+
+// Slots of the Lua stack that one level of nesting takes: the table and a key.
+constexpr int kSlotsPerLevel = 2;
+constexpr int kSlots = kSlotsPerLevel * (kMaxJsonDepth + 1) + 8;
+
+bool IsArrayMarked(lua_State* thread, int index) {
+  if (!lua_getmetatable(thread, index)) return false;
+  luaL_getmetatable(thread, kJsonArray);
+  const bool marked = lua_rawequal(thread, -1, -2) != 0;
+  lua_pop(thread, 2);
+  return marked;
+}
+
+// Writes the value on the top of the stack, and leaves it there.
+class Encoder {
+ public:
+  explicit Encoder(lua_State* thread) : thread_(thread), memory_(Interpreter::Of(thread).memory()) {}
+
+  bool Encode() { return Value(0); }
+  std::string_view text() const { return {buffer_.GetString(), buffer_.GetSize()}; }
+  // Where it went wrong, and what.
+  std::string problem() const { return path_.empty() ? problem_ : path_ + ": " + problem_; }
+
+ private:
+  using JsonWriter = rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::UTF8<>,
+                                       rapidjson::CrtAllocator, rapidjson::kWriteValidateEncodingFlag>;
+
+  bool Problem(std::string problem) {
+    problem_ = std::move(problem);
+    return false;
+  }
+
+  bool Value(int depth) {
+    // A table that is reached on many paths is written as often: the text, too, is memory of the task.
+    memory_.CheckRoomFor(buffer_.GetSize());
+    switch (lua_type(thread_, -1)) {
+      case LUA_TNIL:
+        return writer_.Null();
+      case LUA_TBOOLEAN:
+        return writer_.Bool(lua_toboolean(thread_, -1) != 0);
+      case LUA_TNUMBER:
+        return Number();
+      case LUA_TSTRING:
+        return Text(-1, "a string that is not UTF-8");
+      case LUA_TLIGHTUSERDATA:
+        return writer_.Null();
+      case LUA_TTABLE:
+        break;
+      default:
+        return Problem(std::string("a ") + luaL_typename(thread_, -1));
+    }
+    if (depth >= kMaxJsonDepth)
+      return Problem("nested more than " + std::to_string(kMaxJsonDepth) + " levels");
+    const bool marked = IsArrayMarked(thread_, -1);
+    const lua_Unsigned size = lua_rawlen(thread_, -1);
+    return marked || size > 0 ? Array(size, depth) : Object(depth);
+  }
+
+  bool Number() {
+    if (lua_isinteger(thread_, -1)) return writer_.Int64(lua_tointeger(thread_, -1));
+    const double number = lua_tonumber(thread_, -1);
+    if (!std::isfinite(number)) return Problem("a number that is not finite");
+    return writer_.Double(number);
+  }
+
+  bool Text(int index, const char* problem) {
+    size_t size;
+    const char* data = lua_tolstring(thread_, index, &size);
+    memory_.CheckRoomFor(buffer_.GetSize() + size);
+    return writer_.String(data, static_cast<rapidjson::SizeType>(size)) || Problem(problem);
+  }
+
+  bool Array(lua_Unsigned size, int depth) {
+    writer_.StartArray();
+    for (lua_Unsigned i = 1; i <= size; ++i) {
+      lua_rawgeti(thread_, -1, static_cast<lua_Integer>(i));
+      const bool written = Value(depth + 1);
+      lua_pop(thread_, 1);
+      if (!written) {
+        path_.insert(0, std::string("[").append(std::to_string(i)).append("]"));
+        return false;
+      }
+    }
+    writer_.EndArray();
+    // Whatever else is in the table would be lost without a word.
+    lua_Unsigned entries = 0;
+    lua_pushnil(thread_);
+    while (lua_next(thread_, -2) != 0) {
+      lua_pop(thread_, 1);
+      const lua_Integer key = lua_isinteger(thread_, -1) ? lua_tointeger(thread_, -1) : 0;
+      if (key < 1 || static_cast<lua_Unsigned>(key) > size) {
+        lua_pop(thread_, 1);
+        return Problem("an array with keys other than 1 to " + std::to_string(size));
+      }
+      ++entries;
+    }
+    return true;
+  }
+
+  bool Object(int depth) {
+    writer_.StartObject();
+    lua_pushnil(thread_);
+    while (lua_next(thread_, -2) != 0) {
+      if (lua_type(thread_, -2) != LUA_TSTRING) {
+        lua_pop(thread_, 2);
+        return Problem("an object with a key that is not a string");
+      }
+      const bool written = Text(-2, "a key that is not UTF-8") && Value(depth + 1);
+      lua_pop(thread_, 1);
+      if (!written) {
+        path_.insert(0, std::string(".").append(lua_tostring(thread_, -1)));
+        lua_pop(thread_, 1);
+        return false;
+      }
+    }
+    return writer_.EndObject();
+  }
+
+  lua_State* const thread_;
+  Memory& memory_;
+  rapidjson::StringBuffer buffer_;
+  JsonWriter writer_{buffer_};
+  std::string path_;
+  std::string problem_;
+};
+
+// Builds the value on the Lua stack as the parser calls. Open containers and the keys of open members are on
+// the stack; nothing is called that could raise, since memory never runs out there and the stack was
+// reserved.
+class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> {
+ public:
+  explicit Builder(lua_State* thread) : thread_(thread) {}
+
+  bool Null() {
+    lua_pushlightuserdata(thread_, nullptr);
+    return Attach();
+  }
+  bool Bool(bool value) {
+    lua_pushboolean(thread_, value);
+    return Attach();
+  }
+  bool Int(int value) { return Int64(value); }
+  bool Uint(unsigned value) { return Int64(value); }
+  bool Int64(int64_t value) {
+    lua_pushinteger(thread_, value);
+    return Attach();
+  }
+  bool Uint64(uint64_t value) {
+    if (value <= INT64_MAX) return Int64(static_cast<int64_t>(value));
+    return Double(static_cast<double>(value));
+  }
+  bool Double(double value) {
+    lua_pushnumber(thread_, value);
+    return Attach();
+  }
+  bool String(const char* text, rapidjson::SizeType size, bool) {
+    lua_pushlstring(thread_, text, size);
+    return Attach();
+  }
+  bool Key(const char* text, rapidjson::SizeType size, bool) {
+    lua_pushlstring(thread_, text, size);
+    return true;
+  }
+  bool StartObject() { return Open(kIsObject); }
+  bool EndObject(rapidjson::SizeType) { return Close(); }
+  bool StartArray() {
+    if (!Open(0)) return false;
+    luaL_setmetatable(thread_, kJsonArray);
+    return true;
+  }
+  bool EndArray(rapidjson::SizeType) { return Close(); }
+
+  bool too_deep() const { return too_deep_; }
+
+ private:
+  static constexpr lua_Integer kIsObject = -1;
+
+  bool Open(lua_Integer size) {
+    too_deep_ = depth_ >= kMaxJsonDepth;
+    if (too_deep_) return false;
+    lua_newtable(thread_);
+    sizes_[depth_++] = size;
+    return true;
+  }
+  bool Close() {
+    --depth_;
+    return Attach();
+  }
+  // Puts the value on the top into the container that is open.
+  bool Attach() {
+    if (depth_ == 0) return true;
+    lua_Integer& size = sizes_[depth_ - 1];
+    if (size == kIsObject) {
+      lua_rawset(thread_, -3);
+    } else {
+      lua_rawseti(thread_, -2, ++size);
+    }
+    return true;
+  }
+
+  lua_State* const thread_;
+  int depth_ = 0;
+  bool too_deep_ = false;
+  lua_Integer sizes_[kMaxJsonDepth];  // Of each open array; kIsObject of an object.
+};
+
+std::string Position(std::string_view text, size_t offset) {
+  size_t line = 1;
+  size_t column = 1;
+  for (const char c : text.substr(0, offset)) {
+    ++column;
+    if (c == '\n') {
+      ++line;
+      column = 1;
+    }
+  }
+  return " at line " + std::to_string(line) + ", column " + std::to_string(column);
+}
+
+}  // namespace
+
+bool PushJson(lua_State* thread, int index, std::string& problem) {
+  if (!lua_checkstack(thread, kSlots)) {
+    problem = "no room on Lua's stack";
+    return false;
+  }
+  Encoder encoder(thread);
+  lua_pushvalue(thread, index);
+  const bool encoded = encoder.Encode();
+  lua_pop(thread, 1);
+  if (!encoded) {
+    problem = encoder.problem();
+    return false;
+  }
+  const std::string_view text = encoder.text();
+  lua_pushlstring(thread, text.data(), text.size());
+  return true;
+}
+
+bool ParseJson(lua_State* thread, std::string_view text, std::string& problem) {
+  if (!lua_checkstack(thread, kSlots)) {
+    problem = "no room on Lua's stack";
+    return false;
+  }
+  const int top = lua_gettop(thread);
+  Builder builder(thread);
+  rapidjson::MemoryStream bytes(text.data(), text.size());
+  rapidjson::Reader reader;
+  constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseFullPrecisionFlag |
+                              rapidjson::kParseValidateEncodingFlag;
+  const rapidjson::ParseResult result = reader.Parse<kFlags>(bytes, builder);
+  if (!result.IsError()) return true;
+  lua_settop(thread, top);
+  problem = builder.too_deep() ? "nested more than " + std::to_string(kMaxJsonDepth) + " levels"
+                               : rapidjson::GetParseError_En(result.Code());
+  if (problem.back() == '.') problem.pop_back();
+  problem += Position(text, result.Offset());
+  return false;
+}
+
+}  // namespace errand::sandbox

@@ -1,0 +1,62 @@
+#include <string>
+
+#include "server/sandbox/json.h"
+#include "server/sandbox/libraries.h"
+
+namespace errand::sandbox {
+namespace {
+
+// Pushes the result, or the message of the error; nothing that a jump would have to destroy outlives it.
+bool Encode(lua_State* thread) {
+  std::string problem;
+  if (PushJson(thread, 1, problem)) return true;
+  lua_pushlstring(thread, problem.data(), problem.size());
+  return false;
+}
+
+bool Decode(lua_State* thread, const char* text, size_t size) {
+  std::string problem;
+  if (ParseJson(thread, {text, size}, problem)) return true;
+  lua_pushlstring(thread, problem.data(), problem.size());
+  return false;
+}
+
+int JsonEncode(lua_State* thread) {
+  luaL_checkany(thread, 1);
+  if (Encode(thread)) return 1;
+  return luaL_error(thread, "json.encode: %s", lua_tostring(thread, -1));
+}
+
+int JsonDecode(lua_State* thread) {
+  size_t size;
+  const char* text = luaL_checklstring(thread, 1, &size);
+  if (Decode(thread, text, size)) return 1;
+  return luaL_error(thread, "json.decode: %s", lua_tostring(thread, -1));
+}
+
+// json.array([table]): marks a table, a new one if there is none, as an array even while it is empty.
+int JsonArray(lua_State* thread) {
+  if (lua_isnoneornil(thread, 1)) {
+    lua_settop(thread, 0);
+    lua_newtable(thread);
+  }
+  luaL_checktype(thread, 1, LUA_TTABLE);
+  lua_settop(thread, 1);
+  luaL_setmetatable(thread, kJsonArray);
+  return 1;
+}
+
+}  // namespace
+
+int OpenJson(lua_State* state) {
+  luaL_newmetatable(state, kJsonArray);
+  lua_pop(state, 1);
+  constexpr luaL_Reg kFunctions[] = {
+      {"array", JsonArray}, {"decode", JsonDecode}, {"encode", JsonEncode}, {nullptr, nullptr}};
+  luaL_newlib(state, kFunctions);
+  lua_pushlightuserdata(state, nullptr);
+  lua_setfield(state, -2, "null");
+  return 1;
+}
+
+}  // namespace errand::sandbox

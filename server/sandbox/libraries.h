@@ -1,0 +1,36 @@
+#ifndef ERRAND_SERVER_SANDBOX_LIBRARIES_H_
+#define ERRAND_SERVER_SANDBOX_LIBRARIES_H_
+
+#include <lua.hpp>
+
+// What scripts can call.
+//
+// C functions that scripts call follow one pattern, because Lua's errors are jumps that run no destructor:
+// fetch the arguments (may raise), compute in C++ without a call that may raise, push the results.
+// Allocating in Lua never raises (memory.h).
+namespace errand::sandbox {
+
+// Opens all libraries into the globals of a new state that belongs to an Interpreter.
+void OpenLibraries(lua_State* state);
+
+// Each is a lua_CFunction for luaL_requiref and leaves its table on the stack.
+int OpenBase(lua_State* state);       // The standard one, less what reads files or runs bytecode.
+int OpenString(lua_State* state);     // The standard one, less `dump` and '%p'.
+int OpenCoroutine(lua_State* state);  // As the standard one; lets task.sleep through.
+int OpenOs(lua_State* state);         // time, date, clock, difftime; in UTC.
+int OpenJson(lua_State* state);
+int OpenTask(lua_State* state);
+
+// Pushes the value at `index` as `tostring` shows it to scripts: as luaL_tolstring, without addresses. May
+// call a metamethod.
+void PushText(lua_State* thread, int index);
+
+// Pushes what is shown of an error object. May call a metamethod.
+void PushErrorText(lua_State* thread, int index);
+
+// Whether the value at `index` was raised by task.fail, and whether it said that the error is permanent.
+bool IsFailure(lua_State* thread, int index, bool& permanent);
+
+}  // namespace errand::sandbox
+
+#endif  // ERRAND_SERVER_SANDBOX_LIBRARIES_H_

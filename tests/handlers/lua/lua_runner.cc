@@ -1,0 +1,147 @@
+#include "tests/handlers/lua/lua_runner.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "google/rpc/error_details.pb.h"
+#include "server/task/limits.h"
+
+namespace errand::handlers {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(60);
+
+std::string Describe(const v1::TaskEvent& event) {
+  switch (event.event_case()) {
+    case v1::TaskEvent::kOutput:
+      return absl::StrCat("out ", event.output().data());
+    case v1::TaskEvent::kLog:
+      return absl::StrCat(absl::AsciiStrToLower(v1::LogLevel_Name(event.log().level()).substr(10)), " ",
+                          event.log().message());
+    case v1::TaskEvent::kProgress:
+      return absl::StrCat(event.progress().completed(), "/", event.progress().total(), " ",
+                          event.progress().message());
+    default:
+      return "unexpected";
+  }
+}
+
+}  // namespace
+
+class Recorder final : public AttemptObserver {
+ public:
+  explicit Recorder(std::shared_ptr<Recording> recording) : recording_(std::move(recording)) {}
+
+  void OnEvent(v1::TaskEvent event) override {
+    EXPECT_FALSE(recording_->over());
+    absl::MutexLock lock(&recording_->mu_);
+    recording_->events_.push_back(std::move(event));
+  }
+
+  void OnDone(Outcome outcome) override {
+    recording_->outcome_ = std::move(outcome);
+    recording_->over_.Notify();
+  }
+
+ private:
+  const std::shared_ptr<Recording> recording_;
+};
+
+const Outcome& Recording::Wait() {
+  EXPECT_TRUE(over_.WaitForNotificationWithTimeout(kPatience));
+  return outcome_;
+}
+
+void Recording::WaitForEvents(size_t count) {
+  absl::MutexLock lock(&mu_);
+  const auto enough = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return events_.size() >= count; };
+  EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&enough), kPatience));
+}
+
+std::vector<std::string> Recording::events() {
+  absl::MutexLock lock(&mu_);
+  std::vector<std::string> described;
+  for (const v1::TaskEvent& event : events_) described.push_back(Describe(event));
+  return described;
+}
+
+std::string Reason(const absl::Status& status) {
+  const auto payload = status.GetPayload("type.googleapis.com/google.rpc.ErrorInfo");
+  google::rpc::ErrorInfo info;
+  if (payload.has_value()) info.ParseFromString(std::string(*payload));
+  return info.reason();
+}
+
+void LuaTest::UseHandler(int workers, int spares, const std::string& program) {
+  auto handler = LuaHandler::Create({program, workers, spares}, &loop_);
+  ASSERT_TRUE(handler.ok()) << handler.status();
+  handler_ = *std::move(handler);
+}
+
+LuaHandler& LuaTest::handler() {
+  if (handler_ == nullptr) UseHandler(1, 1);
+  return *handler_;
+}
+
+std::shared_ptr<Recording> LuaTest::Start(const std::string& source,
+                                          const std::function<void(v1::Task&)>& change, AttemptId id) {
+  auto task = std::make_shared<v1::Task>();
+  task->set_name("queues/default/tasks/test");
+  task->mutable_lua()->set_source(source);
+  task->mutable_run_timeout()->set_seconds(50);
+  task->mutable_limits()->set_memory_bytes(task::kDefaultMemoryBytes);
+  task->mutable_limits()->set_output_bytes(task::kDefaultOutputBytes);
+  if (change) change(*task);
+  Attempt attempt;
+  attempt.id = id == kAnyId ? next_id_++ : id;
+  attempt.number = 1;
+  attempt.task = std::move(task);
+  auto recording = std::make_shared<Recording>();
+  handler().Start(std::move(attempt), std::make_unique<Recorder>(recording));
+  return recording;
+}
+
+std::shared_ptr<Recording> LuaTest::Run(const std::string& source,
+                                        const std::function<void(v1::Task&)>& change) {
+  auto recording = Start(source, change);
+  recording->Wait();
+  return recording;
+}
+
+std::string LuaTest::Result(const std::string& source, const std::function<void(v1::Task&)>& change) {
+  const auto recording = Run(source, change);
+  EXPECT_TRUE(recording->Wait().status.ok()) << recording->Wait().status;
+  return recording->Wait().result.data();
+}
+
+std::string LuaTest::Error(const std::string& source) {
+  const auto recording = Run(source);
+  EXPECT_EQ(Reason(recording->Wait().status), "LUA_ERROR");
+  return std::string(recording->Wait().status.message());
+}
+
+std::vector<int> LuaTest::SandboxPids() {
+  std::vector<int> pids;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream file(entry.path() / "stat");
+    std::string stat{std::istreambuf_iterator<char>(file), {}};
+    // "pid (command) state parent ..."; the command is cut to 15 bytes.
+    const size_t end = stat.rfind(") ");
+    if (end == std::string::npos || stat.find("(errand-sandbox") == std::string::npos) continue;
+    std::istringstream rest(stat.substr(end + 2));
+    std::string state;
+    int parent = 0;
+    rest >> state >> parent;
+    if (parent == getpid() && state != "Z") pids.push_back(std::stoi(name));
+  }
+  return pids;
+}
+
+}  // namespace errand::handlers

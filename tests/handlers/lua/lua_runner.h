@@ -1,0 +1,79 @@
+#ifndef ERRAND_TESTS_HANDLERS_LUA_LUA_RUNNER_H_
+#define ERRAND_TESTS_HANDLERS_LUA_LUA_RUNNER_H_
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "server/handlers/lua/lua_handler.h"
+#include "server/io/loop.h"
+
+namespace errand::handlers {
+
+// What became of one attempt.
+class Recording {
+ public:
+  // Waits for the end; fails the test when it does not come.
+  const Outcome& Wait();
+  // Waits until `count` events have come.
+  void WaitForEvents(size_t count);
+  bool over() const { return over_.HasBeenNotified(); }
+
+  // In words: "out text", "info text", "1/2 message".
+  std::vector<std::string> events();
+
+ private:
+  friend class Recorder;
+
+  absl::Mutex mu_;
+  std::vector<v1::TaskEvent> events_ ABSL_GUARDED_BY(mu_);
+  Outcome outcome_;
+  absl::Notification over_;
+};
+
+// The reason of an error, "" of OK.
+std::string Reason(const absl::Status& status);
+
+// A handler with real sandbox processes.
+class LuaTest : public testing::Test {
+ protected:
+  static constexpr AttemptId kAnyId = 0;
+
+  // Before the first run.
+  void UseHandler(int workers, int spares, const std::string& program = ERRAND_SANDBOX);
+
+  // Starts a script. `change` may adapt the task.
+  std::shared_ptr<Recording> Start(const std::string& source,
+                                   const std::function<void(v1::Task&)>& change = {}, AttemptId id = kAnyId);
+
+  // Runs a script to its end.
+  std::shared_ptr<Recording> Run(const std::string& source,
+                                 const std::function<void(v1::Task&)>& change = {});
+
+  // Runs a script that must succeed; its result.
+  std::string Result(const std::string& source, const std::function<void(v1::Task&)>& change = {});
+
+  // Runs a script that must fail; its error message.
+  std::string Error(const std::string& source);
+
+  LuaHandler& handler();
+  void DestroyHandler() { handler_ = nullptr; }
+
+  // Pids of this process's children that run errand-sandbox.
+  static std::vector<int> SandboxPids();
+
+ private:
+  io::Loop loop_;
+  std::unique_ptr<LuaHandler> handler_;
+  AttemptId next_id_ = 1000;
+};
+
+}  // namespace errand::handlers
+
+#endif  // ERRAND_TESTS_HANDLERS_LUA_LUA_RUNNER_H_

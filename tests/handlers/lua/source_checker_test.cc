@@ -1,0 +1,103 @@
+#include "server/handlers/lua/source_checker.h"
+
+#include <signal.h>
+
+#include "tests/handlers/lua/lua_runner.h"
+
+namespace errand::handlers {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+class SourceCheckerTest : public LuaTest {
+ protected:
+  absl::Status Check(SourceChecker& checker, const std::string& source) {
+    absl::Notification done;
+    absl::Status answer;
+    checker.Check("task.lua.source", source, [&](absl::Status status) {
+      answer = std::move(status);
+      done.Notify();
+    });
+    EXPECT_TRUE(done.WaitForNotificationWithTimeout(absl::Seconds(60)));
+    return answer;
+  }
+
+  io::Loop loop_;
+};
+
+TEST_F(SourceCheckerTest, GoodSourceIsGoodAgainAtOnce) {
+  SourceChecker checker(ERRAND_SANDBOX, &loop_);
+  EXPECT_TRUE(Check(checker, "return 1").ok());
+  bool answered = false;
+  checker.Check("task.lua.source", "return 1", [&](absl::Status status) { answered = status.ok(); });
+  EXPECT_TRUE(answered);
+}
+
+TEST_F(SourceCheckerTest, SyntaxErrorNamesFieldAndLine) {
+  SourceChecker checker(ERRAND_SANDBOX, &loop_);
+  // A machine under load may miss the quarter of a second: then the answer is OK.
+  absl::Status status;
+  for (int i = 0; i < 50 && status.ok(); ++i) status = Check(checker, "local a\nlocal = 1");
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Reason(status), "INVALID_FIELD");
+  EXPECT_THAT(std::string(status.message()), StartsWith("task.lua.source: script:2: "));
+}
+
+TEST_F(SourceCheckerTest, ManyAtOnceAreAllAnswered) {
+  SourceChecker checker(ERRAND_SANDBOX, &loop_);
+  constexpr int kSources = 1000;
+  absl::Mutex mu;
+  int answered = 0;
+  for (int i = 0; i < kSources; ++i) {
+    checker.Check("f", "return " + std::to_string(i), [&](absl::Status status) {
+      EXPECT_TRUE(status.ok());
+      absl::MutexLock lock(&mu);
+      ++answered;
+    });
+  }
+  absl::MutexLock lock(&mu);
+  const auto all = [&] { return answered == kSources; };
+  EXPECT_TRUE(mu.AwaitWithTimeout(absl::Condition(&all), absl::Seconds(60)));
+}
+
+TEST_F(SourceCheckerTest, SurvivesTheDeathOfItsProcess) {
+  SourceChecker checker(ERRAND_SANDBOX, &loop_);
+  EXPECT_TRUE(Check(checker, "return 1").ok());
+  for (const int pid : SandboxPids()) kill(pid, SIGKILL);
+  EXPECT_TRUE(Check(checker, "return 2").ok());
+  absl::Status status;
+  for (int i = 0; i < 50 && status.ok(); ++i) status = Check(checker, "return return");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("script:1: "));
+}
+
+TEST_F(SourceCheckerTest, ProcessThatDoesNotAnswerIsReplaced) {
+  SourceChecker checker(ERRAND_SANDBOX, &loop_);
+  EXPECT_TRUE(Check(checker, "return 1").ok());
+  for (const int pid : SandboxPids()) kill(pid, SIGSTOP);
+  EXPECT_TRUE(Check(checker, "return return").ok());
+  absl::Status status;
+  for (int i = 0; i < 50 && status.ok(); ++i) status = Check(checker, "return return");
+  EXPECT_FALSE(status.ok());
+}
+
+TEST_F(SourceCheckerTest, EverythingIsGoodWithoutASandbox) {
+  SourceChecker checker("/nonexistent/errand-sandbox", &loop_);
+  EXPECT_TRUE(Check(checker, "return return").ok());
+}
+
+TEST_F(SourceCheckerTest, DestroyedWhileBusyAnswersAll) {
+  int answered = 0;
+  {
+    SourceChecker checker(ERRAND_SANDBOX, &loop_);
+    for (int i = 0; i < 100; ++i) {
+      checker.Check("f", "return " + std::to_string(i), [&](absl::Status) { ++answered; });
+    }
+  }
+  EXPECT_EQ(answered, 100);
+  EXPECT_THAT(SandboxPids(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace errand::handlers
