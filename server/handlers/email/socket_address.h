@@ -1,0 +1,35 @@
+#ifndef ERRAND_SERVER_HANDLERS_EMAIL_SOCKET_ADDRESS_H_
+#define ERRAND_SERVER_HANDLERS_EMAIL_SOCKET_ADDRESS_H_
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace errand::handlers {
+
+// An IPv4 or IPv6 address and a port.
+class SocketAddress {
+ public:
+  // Copies; `size` is at most that of a sockaddr_storage.
+  SocketAddress(const sockaddr* address, socklen_t size);
+
+  // Of an IPv4 or IPv6 address without brackets; nothing when `host` is something else.
+  static std::optional<SocketAddress> Parse(const std::string& host, uint16_t port);
+
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage_); }
+  socklen_t size() const { return size_; }
+  int family() const { return storage_.ss_family; }
+
+  // "192.0.2.1:25" or "[2001:db8::1]:25".
+  std::string ToString() const;
+
+ private:
+  sockaddr_storage storage_{};
+  socklen_t size_;
+};
+
+}  // namespace errand::handlers
+
+#endif  // ERRAND_SERVER_HANDLERS_EMAIL_SOCKET_ADDRESS_H_
