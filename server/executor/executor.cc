@@ -1,0 +1,247 @@
+#include "server/executor/executor.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "server/task/errors.h"
+#include "server/task/retry.h"
+
+namespace errand::executor {
+namespace {
+
+// What a task's attempt becomes, except for one that was released.
+store::FinishRequest Judge(const store::Lease& lease, const v1::Task& task, int attempt,
+                           handlers::Outcome& outcome) {
+  store::FinishRequest request;
+  request.lease = lease;
+  request.error = task::ToProto(outcome.status);
+  request.result.Swap(&outcome.result);
+  request.usage.Swap(&outcome.usage);
+  if (outcome.status.ok()) {
+    request.verdict = store::Verdict::kSucceeded;
+  } else if (absl::IsCancelled(outcome.status)) {
+    request.verdict = store::Verdict::kCancelled;
+  } else {
+    const auto backoff = outcome.permanent ? std::nullopt : task::NextBackoff(task.retry_policy(), attempt);
+    request.verdict = backoff.has_value() ? store::Verdict::kRetry : store::Verdict::kFailed;
+    request.retry_delay = backoff.value_or(absl::ZeroDuration());
+  }
+  return request;
+}
+
+}  // namespace
+
+// Passes on what a handler says of one attempt.
+class Executor::Observer : public handlers::AttemptObserver {
+ public:
+  Observer(Executor* executor, handlers::AttemptId id, store::Lease lease)
+      : executor_(executor), id_(id), lease_(std::move(lease)) {}
+
+  void OnEvent(v1::TaskEvent event) override {
+    std::vector<store::Report> reports(1);
+    reports[0].lease = lease_;
+    reports[0].event.Swap(&event);
+    executor_->store_->Append(std::move(reports));
+  }
+
+  void OnDone(handlers::Outcome outcome) override { executor_->OnDone(id_, std::move(outcome)); }
+
+ private:
+  Executor* const executor_;
+  const handlers::AttemptId id_;
+  const store::Lease lease_;
+};
+
+Executor::Executor(store::TaskStore* store, io::Loop* loop, absl::Duration lease_duration)
+    : store_(store), loop_(loop), lease_duration_(lease_duration) {}
+
+Executor::~Executor() {
+  absl::Notification timer_gone;
+  loop_->Post([this, &timer_gone] {
+    lease_timer_.reset();
+    timer_gone.Notify();
+  });
+  timer_gone.WaitForNotification();
+}
+
+void Executor::AddHandler(task::HandlerKind kind, handlers::Handler* handler) {
+  lanes_.push_back(std::make_unique<Lane>(Lane{kind, handler}));
+}
+
+void Executor::Start() {
+  {
+    absl::MutexLock lock(&mu_);
+    draining_ = false;
+  }
+  loop_->Post([this] {
+    lease_timer_ = std::make_unique<io::Timer>(loop_, [this] { ExtendLeases(); });
+    lease_timer_->Set(lease_duration_ / 3);
+  });
+  for (auto& lane : lanes_) Fill(lane.get());
+}
+
+void Executor::Drain(absl::Time deadline) {
+  std::vector<store::WaitId> claims;
+  {
+    absl::MutexLock lock(&mu_);
+    draining_ = true;
+    for (auto& lane : lanes_) {
+      if (lane->claiming) claims.push_back(lane->claim);
+    }
+  }
+  for (store::WaitId claim : claims) store_->StopWaiting(claim);
+  const auto idle = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return running_.empty() && std::none_of(lanes_.begin(), lanes_.end(),
+                                            [](const auto& lane) { return lane->claiming || lane->filling; });
+  };
+  std::vector<std::pair<handlers::Handler*, handlers::AttemptId>> late;
+  {
+    absl::MutexLock lock(&mu_);
+    if (mu_.AwaitWithDeadline(absl::Condition(&idle), deadline)) return;
+    for (auto& [id, running] : running_) {
+      running.released = true;
+      late.emplace_back(running.lane->handler, id);
+    }
+  }
+  for (auto& [handler, id] : late) handler->Stop(id);
+  absl::MutexLock lock(&mu_);
+  mu_.Await(absl::Condition(&idle));
+}
+
+void Executor::Fill(Lane* lane) {
+  // Callbacks may come inline: whoever is here goes on, everybody else leaves it to them.
+  {
+    absl::MutexLock lock(&mu_);
+    if (lane->filling) return;
+    lane->filling = true;
+  }
+  for (;;) {
+    store::ClaimRequest request;
+    {
+      absl::MutexLock lock(&mu_);
+      request.max_tasks = lane->handler->slots() - lane->running;
+      if (draining_ || lane->claiming || request.max_tasks <= 0) {
+        lane->filling = false;
+        return;
+      }
+      lane->claiming = true;
+      lane->claim = 0;
+    }
+    request.kind = lane->kind;
+    request.lease_duration = lease_duration_;
+    request.holder = this;
+    const store::WaitId claim = store_->Claim(request, [this, lane](std::vector<store::ClaimedTask> claimed) {
+      OnClaimed(lane, std::move(claimed));
+    });
+    bool stop;
+    {
+      absl::MutexLock lock(&mu_);
+      if (lane->claiming) lane->claim = claim;
+      // Drain may have come too early to know the claim.
+      stop = draining_ && lane->claiming;
+    }
+    if (stop) store_->StopWaiting(claim);
+  }
+}
+
+void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
+  {
+    absl::MutexLock lock(&mu_);
+    ++callbacks_;
+  }
+  for (store::ClaimedTask& task : claimed) {
+    handlers::Attempt attempt;
+    bool cancelled;
+    {
+      absl::MutexLock lock(&mu_);
+      attempt.id = next_id_++;
+      running_[attempt.id] = {task.lease, task.task, task.attempt, lane};
+      by_lease_[task.lease.token] = attempt.id;
+      ++lane->running;
+      cancelled = early_cancels_.erase(task.lease.token) > 0;
+    }
+    const handlers::AttemptId id = attempt.id;
+    attempt.task = std::move(task.task);
+    attempt.number = task.attempt;
+    attempt.previous_result.Swap(&task.previous_result);
+    lane->handler->Start(std::move(attempt), std::make_unique<Observer>(this, id, std::move(task.lease)));
+    if (cancelled) lane->handler->Stop(id);
+  }
+  {
+    absl::MutexLock lock(&mu_);
+    lane->claiming = false;
+  }
+  Fill(lane);
+  absl::MutexLock lock(&mu_);
+  --callbacks_;
+}
+
+void Executor::OnDone(handlers::AttemptId id, handlers::Outcome outcome) {
+  Running done;
+  {
+    absl::MutexLock lock(&mu_);
+    ++callbacks_;
+    done = running_.at(id);
+  }
+  std::vector<store::FinishRequest> requests;
+  requests.push_back(Judge(done.lease, *done.task, done.attempt, outcome));
+  if (done.released && requests[0].verdict == store::Verdict::kCancelled) {
+    requests[0].verdict = store::Verdict::kReleased;
+  }
+  // A stale lease: the store gave the task to somebody else, whose outcome counts.
+  store_->Finish(std::move(requests), [](std::vector<absl::Status>) {});
+  {
+    // Only now: Drain returns when nothing is left to be reported.
+    absl::MutexLock lock(&mu_);
+    running_.erase(id);
+    by_lease_.erase(done.lease.token);
+    --done.lane->running;
+  }
+  Fill(done.lane);
+  absl::MutexLock lock(&mu_);
+  --callbacks_;
+}
+
+void Executor::OnCancelRequested(const store::Lease& lease) {
+  handlers::Handler* handler;
+  handlers::AttemptId id;
+  {
+    absl::MutexLock lock(&mu_);
+    const auto it = by_lease_.find(lease.token);
+    if (it == by_lease_.end()) {
+      early_cancels_.insert(lease.token);
+      return;
+    }
+    id = it->second;
+    handler = running_.at(id).lane->handler;
+  }
+  handler->Stop(id);
+}
+
+void Executor::ExtendLeases() {
+  std::vector<store::Lease> leases;
+  std::vector<std::pair<handlers::Handler*, handlers::AttemptId>> attempts;
+  {
+    absl::MutexLock lock(&mu_);
+    early_cancels_.clear();
+    for (const auto& [id, running] : running_) {
+      leases.push_back(running.lease);
+      attempts.emplace_back(running.lane->handler, id);
+    }
+  }
+  if (!leases.empty()) {
+    store_->Extend(std::move(leases), lease_duration_,
+                   [attempts = std::move(attempts)](std::vector<absl::Status> results) {
+                     for (size_t i = 0; i < results.size(); ++i) {
+                       // Somebody else runs the task by now, or it has just ended.
+                       if (absl::IsFailedPrecondition(results[i]))
+                         attempts[i].first->Stop(attempts[i].second);
+                     }
+                   });
+  }
+  lease_timer_->Set(lease_duration_ / 3);
+}
+
+}  // namespace errand::executor

@@ -1,0 +1,84 @@
+#ifndef ERRAND_SERVER_EXECUTOR_EXECUTOR_H_
+#define ERRAND_SERVER_EXECUTOR_EXECUTOR_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "server/handlers/handler.h"
+#include "server/io/loop.h"
+#include "server/io/timer.h"
+#include "server/store/task_store.h"
+
+namespace errand::executor {
+
+// Claims tasks from a store as long as handlers have free slots, hands them over, reports what becomes of
+// them, and extends their leases meanwhile. Blocks nowhere but in Drain.
+class Executor : private store::LeaseHolder {
+ public:
+  // `store` and `loop` (for the lease timer) are borrowed and must outlive the executor.
+  Executor(store::TaskStore* store, io::Loop* loop, absl::Duration lease_duration);
+
+  // Drain must have returned.
+  ~Executor() override;
+
+  // `handler` is borrowed and must outlive the executor. At most one for each kind; before Start.
+  void AddHandler(task::HandlerKind kind, handlers::Handler* handler);
+
+  void Start();
+
+  // Claims no more; waits until the running attempts have ended, from `deadline` on by stopping them: their
+  // tasks go back to the front of their queues. Not from the loop's thread.
+  void Drain(absl::Time deadline);
+
+ private:
+  class Observer;
+
+  // One kind of task.
+  struct Lane {
+    task::HandlerKind kind;
+    handlers::Handler* handler;
+    int running = 0;
+    bool claiming = false;  // A claim is outstanding; then `claim` names it, once Claim has returned.
+    store::WaitId claim = 0;
+    bool filling = false;  // Some thread is in Fill.
+  };
+  struct Running {
+    store::Lease lease;
+    store::TaskSpec task;
+    int32_t attempt;
+    Lane* lane;
+    bool released = false;  // Stopped by Drain, not by a cancel.
+  };
+
+  void OnCancelRequested(const store::Lease& lease) override;
+  void Fill(Lane* lane);
+  void OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed);
+  void OnDone(handlers::AttemptId id, handlers::Outcome outcome);
+  void ExtendLeases();
+
+  store::TaskStore* const store_;
+  io::Loop* const loop_;
+  const absl::Duration lease_duration_;
+  std::vector<std::unique_ptr<Lane>> lanes_;  // Constant after Start; the lanes are guarded by mu_.
+
+  absl::Mutex mu_;
+  bool draining_ ABSL_GUARDED_BY(mu_) = true;  // Until Start.
+  handlers::AttemptId next_id_ ABSL_GUARDED_BY(mu_) = 1;
+  absl::flat_hash_map<handlers::AttemptId, Running> running_ ABSL_GUARDED_BY(mu_);
+  int callbacks_ ABSL_GUARDED_BY(mu_) = 0;  // OnClaimed and OnDone under way.
+  absl::flat_hash_map<uint64_t, handlers::AttemptId> by_lease_ ABSL_GUARDED_BY(mu_);
+  // Cancels that overtook the claim they belong to. Cleared a lease timer's tick later.
+  absl::flat_hash_set<uint64_t> early_cancels_ ABSL_GUARDED_BY(mu_);
+
+  std::unique_ptr<io::Timer> lease_timer_;  // Owned by the loop's thread.
+};
+
+}  // namespace errand::executor
+
+#endif  // ERRAND_SERVER_EXECUTOR_EXECUTOR_H_

@@ -1,0 +1,197 @@
+#include "server/executor/executor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <thread>
+
+#include "absl/synchronization/mutex.h"
+#include "server/store/memory/memory_store.h"
+#include "server/task/errors.h"
+#include "tests/store/store_fixture.h"
+
+namespace errand::executor {
+namespace {
+
+using store::StoreFixture;
+
+// A handler whose attempts end when the test says so.
+class FakeHandler : public handlers::Handler {
+ public:
+  explicit FakeHandler(int slots) : slots_(slots) {}
+
+  int slots() const override { return slots_; }
+
+  void Start(handlers::Attempt attempt, std::unique_ptr<handlers::AttemptObserver> observer) override {
+    absl::MutexLock lock(&mu_);
+    most_running_ = std::max<size_t>(most_running_, running_.size() + 1);
+    ++started_;
+    running_[attempt.id] = {std::move(attempt), std::move(observer)};
+  }
+
+  // As a sandbox would: the attempt ends as CANCELLED.
+  void Stop(handlers::AttemptId id) override {
+    {
+      absl::MutexLock lock(&mu_);
+      if (running_.count(id) == 0) return;
+    }
+    End(id, task::Error(absl::StatusCode::kCancelled, "CANCELLED", "stopped"), false);
+  }
+
+  // Waits for the next attempt to run; its id.
+  handlers::AttemptId Next() {
+    absl::MutexLock lock(&mu_);
+    const auto any = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return !running_.empty(); };
+    EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&any), absl::Seconds(30)));
+    return running_.empty() ? 0 : running_.begin()->first;
+  }
+
+  void End(handlers::AttemptId id, absl::Status status = absl::OkStatus(), bool permanent = false) {
+    std::unique_ptr<handlers::AttemptObserver> observer;
+    {
+      absl::MutexLock lock(&mu_);
+      observer = std::move(running_.at(id).second);
+      running_.erase(id);
+    }
+    handlers::Outcome outcome;
+    outcome.status = std::move(status);
+    outcome.permanent = permanent;
+    observer->OnDone(std::move(outcome));
+  }
+
+  handlers::AttemptObserver& observer(handlers::AttemptId id) {
+    absl::MutexLock lock(&mu_);
+    return *running_.at(id).second;
+  }
+  size_t most_running() {
+    absl::MutexLock lock(&mu_);
+    return most_running_;
+  }
+  int started() {
+    absl::MutexLock lock(&mu_);
+    return started_;
+  }
+
+ private:
+  const int slots_;
+  absl::Mutex mu_;
+  std::map<handlers::AttemptId, std::pair<handlers::Attempt, std::unique_ptr<handlers::AttemptObserver>>>
+      running_ ABSL_GUARDED_BY(mu_);
+  size_t most_running_ ABSL_GUARDED_BY(mu_) = 0;
+  int started_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+class ExecutorTest : public ::testing::Test {
+ protected:
+  explicit ExecutorTest(int slots = 2)
+      : handler_(slots), executor_(&store_.store(), &loop_, absl::Minutes(1)) {
+    executor_.AddHandler(task::HandlerKind::kLua, &handler_);
+  }
+  ~ExecutorTest() override { executor_.Drain(absl::InfinitePast()); }
+
+  v1::TaskState StateOf(const std::string& id) { return store_.Get(id)->state(); }
+
+  StoreFixture store_;
+  io::Loop loop_;
+  FakeHandler handler_;
+  Executor executor_;
+};
+
+TEST_F(ExecutorTest, RunsNoMoreAttemptsThanTheHandlerHasSlots) {
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(store_.Submit(StoreFixture::Lua(absl::StrCat("t", i))).ok());
+  executor_.Start();
+  for (int i = 0; i < 10; ++i) handler_.End(handler_.Next());
+  EXPECT_EQ(handler_.most_running(), 2u);
+  EXPECT_EQ(handler_.started(), 10);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(StateOf(absl::StrCat("t", i)), v1::TASK_STATE_SUCCEEDED);
+}
+
+TEST_F(ExecutorTest, ATaskSubmittedLaterIsStartedAtOnce) {
+  executor_.Start();
+  ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
+  handler_.End(handler_.Next());
+  EXPECT_EQ(StateOf("a"), v1::TASK_STATE_SUCCEEDED);
+}
+
+TEST_F(ExecutorTest, AnErrorIsRetriedAndAPermanentOneIsNot) {
+  executor_.Start();
+  for (const char* id : {"again", "never"}) {
+    auto submission =
+        StoreFixture::LuaWith(id, [](auto& task) { task.mutable_retry_policy()->set_max_attempts(2); });
+    ASSERT_TRUE(store_.Submit(std::move(submission)).ok());
+    const bool permanent = std::string(id) == "never";
+    handler_.End(handler_.Next(), task::Error(absl::StatusCode::kUnknown, "LUA_ERROR", "no"), permanent);
+  }
+  EXPECT_EQ(StateOf("again"), v1::TASK_STATE_SCHEDULED);
+  EXPECT_EQ(StateOf("never"), v1::TASK_STATE_FAILED);
+  store_.Advance(absl::Minutes(1));
+  handler_.End(handler_.Next(), task::Error(absl::StatusCode::kUnknown, "LUA_ERROR", "no"));
+  EXPECT_EQ(StateOf("again"), v1::TASK_STATE_FAILED) << "attempts are spent";
+}
+
+TEST_F(ExecutorTest, ReportsReachTheTasksEvents) {
+  executor_.Start();
+  ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
+  const handlers::AttemptId id = handler_.Next();
+  v1::TaskEvent event;
+  event.mutable_progress()->set_completed(7);
+  handler_.observer(id).OnEvent(event);
+  EXPECT_EQ(store_.Get("a")->progress().completed(), 7);
+  handler_.End(id);
+}
+
+TEST_F(ExecutorTest, ACancelStopsTheAttempt) {
+  executor_.Start();
+  ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
+  handler_.Next();
+  ASSERT_TRUE(store_.Cancel("a").ok());
+  EXPECT_EQ(StateOf("a"), v1::TASK_STATE_CANCELLED);
+}
+
+TEST_F(ExecutorTest, DrainWaitsForRunningAttemptsAndStartsNoMore) {
+  executor_.Start();
+  ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
+  const handlers::AttemptId id = handler_.Next();
+  std::thread drain([&] { executor_.Drain(absl::InfiniteFuture()); });
+  handler_.End(id);
+  drain.join();
+  EXPECT_EQ(StateOf("a"), v1::TASK_STATE_SUCCEEDED);
+  ASSERT_TRUE(store_.Submit(StoreFixture::Lua("b")).ok());
+  EXPECT_EQ(StateOf("b"), v1::TASK_STATE_QUEUED);
+}
+
+TEST_F(ExecutorTest, DrainReleasesWhatStillRunsAtItsDeadline) {
+  executor_.Start();
+  ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
+  handler_.Next();
+  executor_.Drain(absl::Now() + absl::Milliseconds(1));
+  EXPECT_EQ(StateOf("a"), v1::TASK_STATE_QUEUED);
+}
+
+TEST(Executor, SubmittersAndFinishersRaceWithoutLosingATask) {
+  store::MemoryStore store{store::MemoryStoreOptions()};
+  io::Loop loop;
+  FakeHandler handler(3);
+  Executor executor(&store, &loop, absl::Minutes(1));
+  executor.AddHandler(task::HandlerKind::kLua, &handler);
+  executor.Start();
+  constexpr int kEach = 500;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        std::vector<store::Submission> submissions;
+        submissions.push_back(StoreFixture::Lua(absl::StrCat("t", t, "-", i)));
+        store.Submit(std::move(submissions), [](auto results) { EXPECT_TRUE(results[0].ok()); });
+      }
+    });
+  }
+  for (int i = 0; i < 2 * kEach; ++i) handler.End(handler.Next());
+  for (auto& thread : threads) thread.join();
+  executor.Drain(absl::InfiniteFuture());
+  EXPECT_EQ(handler.started(), 2 * kEach);
+}
+
+}  // namespace
+}  // namespace errand::executor
