@@ -1,0 +1,185 @@
+#include "server/config/config.h"
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <map>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "server/task/name.h"
+
+namespace errand::config {
+namespace {
+
+// Where `cmake --install` and the build tree put it, seen from errandd.
+std::string DefaultSandbox() {
+  std::error_code ignored;
+  const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  const auto installed = folder / ".." / "libexec" / "errand" / "errand-sandbox";
+  if (std::filesystem::exists(installed, ignored))
+    return std::filesystem::weakly_canonical(installed, ignored);
+  return folder / "errand-sandbox";
+}
+
+// A value as `--flag`, as ERRAND_FLAG, and as `flag` in the file.
+CLI::Option* Flag(CLI::App& app, const std::string& name, CLI::callback_t set, const std::string& help,
+                  const std::string& shown_default) {
+  CLI::Option* option = app.add_option("--" + name, std::move(set), help);
+  option->envname(absl::StrCat("ERRAND_", absl::AsciiStrToUpper(name)));
+  if (!shown_default.empty()) option->default_str(shown_default);
+  return option;
+}
+
+void DurationFlag(CLI::App& app, const std::string& name, absl::Duration& value, absl::Duration min,
+                  absl::Duration max, const std::string& help) {
+  Flag(
+      app, name,
+      [&value, min, max, name](const CLI::results_t& texts) {
+        absl::Duration parsed;
+        if (!absl::ParseDuration(texts[0], &parsed) || parsed < min || parsed > max) {
+          throw CLI::ValidationError(
+              absl::StrCat("--", name),
+              absl::StrCat("must be a duration from ", absl::FormatDuration(min), " to ",
+                           absl::FormatDuration(max), " such as 10s or 1m30s, not '", texts[0], "'"));
+        }
+        value = parsed;
+        return true;
+      },
+      help, absl::FormatDuration(value))
+      ->type_name("DURATION");
+}
+
+template <class Integer>
+void IntegerFlag(CLI::App& app, const std::string& name, Integer& value, int64_t min, int64_t max,
+                 const std::string& help) {
+  Flag(
+      app, name,
+      [&value, min, max, name](const CLI::results_t& texts) {
+        int64_t parsed = 0;
+        if (!absl::SimpleAtoi(texts[0], &parsed) || parsed < min || parsed > max) {
+          throw CLI::ValidationError(
+              absl::StrCat("--", name),
+              absl::StrCat("must be a whole number from ", min, " to ", max, ", not '", texts[0], "'"));
+        }
+        value = static_cast<Integer>(parsed);
+        return true;
+      },
+      help, absl::StrCat(value))
+      ->type_name("N");
+}
+
+void StringFlag(CLI::App& app, const std::string& name, std::string& value, const std::string& type,
+                const std::string& help) {
+  Flag(
+      app, name,
+      [&value](const CLI::results_t& texts) {
+        value = texts[0];
+        return true;
+      },
+      help, value)
+      ->type_name(type);
+}
+
+void CheckListen(const std::string& listen) {
+  const size_t colon = listen.rfind(':');
+  int port = -1;
+  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(listen.substr(colon + 1), &port) ||
+      port < 0 || port > 65535) {
+    throw CLI::ValidationError(
+        "--listen", absl::StrCat("must be HOST:PORT with a port from 0 to 65535, not '", listen, "'"));
+  }
+}
+
+void Declare(CLI::App& app, Config& config, std::string& tls, std::vector<std::string>& queue_ids) {
+  app.set_config("--config", "", "Read flags from this file (TOML or INI), one `flag = value` a line");
+  StringFlag(app, "listen", config.listen, "HOST:PORT", "Where to serve gRPC; port 0 lets the system choose");
+  DurationFlag(app, "drain_timeout", config.drain_timeout, absl::ZeroDuration(), absl::Hours(1),
+               "After SIGTERM, how long running tasks may take to finish");
+  StringFlag(app, "log_level", config.log_level, "LEVEL", "debug, info, warning, error or off; to stderr");
+
+  IntegerFlag(app, "queue_max_tasks", config.queue_max_tasks, 1, int64_t{1} << 40,
+              "The most tasks of a queue that have not ended; more are refused");
+  IntegerFlag(app, "queue_max_bytes", config.queue_max_bytes, 1, int64_t{1} << 50,
+              "The same in bytes of their requests");
+  Flag(
+      app, "queues",
+      [&queue_ids](const CLI::results_t& texts) {
+        queue_ids = texts;
+        return true;
+      },
+      "The only queues there are, separated by commas; without it queues come into being at first use", "")
+      ->type_name("ID,...")
+      ->expected(1, 10'000)
+      ->delimiter(',');
+  IntegerFlag(app, "max_ended_tasks", config.max_ended_tasks, 0, int64_t{1} << 40,
+              "How many ended tasks are kept to be looked up");
+  DurationFlag(app, "max_ended_age", config.max_ended_age, absl::ZeroDuration(), absl::Hours(24 * 366),
+               "How long they are kept");
+  IntegerFlag(app, "max_task_events", config.max_task_events, 10, 1'000'000,
+              "How many events of a task are kept to be watched");
+
+  IntegerFlag(app, "lua_workers", config.lua_workers, 0, 1024,
+              "Lua scripts that run at once, each in a process of its own; 0 runs none here");
+  StringFlag(app, "sandbox", config.sandbox, "PATH", "The errand-sandbox binary");
+
+  StringFlag(app, "smtp_server", config.smtp_server, "HOST:PORT",
+             "The mail server that takes all mail; without it e-mail tasks wait in their queues");
+  StringFlag(app, "smtp_tls", tls, "MODE", "none, starttls (required, never optional) or implicit");
+  StringFlag(app, "smtp_ca_file", config.smtp_ca_file, "FILE",
+             "Certificates (PEM) to trust instead of the system's");
+  StringFlag(app, "smtp_helo", config.smtp_helo, "NAME",
+             "This host's name in EHLO and in Message-ID; default: the system's");
+  IntegerFlag(app, "smtp_connections", config.smtp_connections, 1, 10'000, "Mails under way at once");
+  DurationFlag(app, "smtp_timeout", config.smtp_timeout, absl::Milliseconds(1), absl::Hours(1),
+               "The longest wait for one reply of the mail server");
+}
+
+}  // namespace
+
+std::variant<Config, Exit> Parse(int argc, const char* const* argv) {
+  Config config;
+  config.sandbox = DefaultSandbox();
+  std::string tls = "starttls";
+  std::vector<std::string> queue_ids;
+  CLI::App app(
+      "errandd: takes Lua scripts and e-mails over gRPC, runs them, and streams back what happens.\n"
+      "Every flag can also be set in the environment, as ERRAND_ and its name in capitals.",
+      "errandd");
+  app.set_version_flag("--version", absl::StrCat("errandd ", ERRAND_VERSION));
+  app.get_formatter()->column_width(40);
+  Declare(app, config, tls, queue_ids);
+  try {
+    app.parse(argc, argv);
+    CheckListen(config.listen);
+    const std::map<std::string, SmtpTls> modes = {
+        {"none", SmtpTls::kNone}, {"starttls", SmtpTls::kStartTls}, {"implicit", SmtpTls::kImplicit}};
+    if (modes.count(tls) == 0) {
+      throw CLI::ValidationError("--smtp_tls",
+                                 absl::StrCat("must be none, starttls or implicit, not '", tls, "'"));
+    }
+    config.smtp_tls = modes.at(tls);
+    const std::vector<std::string> levels = {"debug", "info", "warning", "error", "off"};
+    if (std::find(levels.begin(), levels.end(), config.log_level) == levels.end()) {
+      throw CLI::ValidationError(
+          "--log_level",
+          absl::StrCat("must be debug, info, warning, error or off, not '", config.log_level, "'"));
+    }
+    for (const std::string& id : queue_ids) {
+      const absl::Status valid = task::CheckId(id, "--queues");
+      if (!valid.ok())
+        throw CLI::ValidationError(std::string(valid.message()), absl::StrCat("not '", id, "'"));
+      config.queues.push_back(absl::StrCat("queues/", id));
+    }
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream err;
+    const int code = app.exit(error, out, err);
+    if (code == 0) return Exit{0, out.str()};
+    return Exit{2, absl::StrCat("errandd: ", error.what(), "\nTry 'errandd --help'.\n")};
+  }
+  return config;
+}
+
+}  // namespace errand::config

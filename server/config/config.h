@@ -1,0 +1,51 @@
+#ifndef ERRAND_SERVER_CONFIG_CONFIG_H_
+#define ERRAND_SERVER_CONFIG_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace errand::config {
+
+enum class SmtpTls { kNone, kStartTls, kImplicit };
+
+// Everything an operator can set, checked.
+struct Config {
+  std::string listen = "localhost:50051";
+  absl::Duration drain_timeout = absl::Seconds(10);
+  std::string log_level = "info";
+
+  int64_t queue_max_tasks = 1'000'000;
+  int64_t queue_max_bytes = int64_t{1} << 30;
+  std::vector<std::string> queues;  // `queues/{queue}`; empty: at first use.
+  int64_t max_ended_tasks = 100'000;
+  absl::Duration max_ended_age = absl::Hours(1);
+  int64_t max_task_events = 1'000;
+
+  int lua_workers = 4;  // 0: this server runs no Lua.
+  std::string sandbox;  // The errand-sandbox binary.
+
+  std::string smtp_server;  // Empty: this server delivers no mail.
+  SmtpTls smtp_tls = SmtpTls::kStartTls;
+  std::string smtp_ca_file;
+  std::string smtp_helo;
+  int smtp_connections = 64;
+  absl::Duration smtp_timeout = absl::Minutes(5);
+};
+
+// What to do instead of running: `--help`, `--version` or bad input.
+struct Exit {
+  int code;
+  std::string output;  // For stdout when the code is 0, otherwise for stderr.
+};
+
+// Reads the command line, then the environment (ERRAND_LISTEN for --listen), then the file named by
+// --config (TOML or INI); the first that says something counts.
+std::variant<Config, Exit> Parse(int argc, const char* const* argv);
+
+}  // namespace errand::config
+
+#endif  // ERRAND_SERVER_CONFIG_CONFIG_H_

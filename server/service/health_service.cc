@@ -1,0 +1,116 @@
+#include "server/service/health_service.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/rpc/done_tag.h"
+#include "server/service/status.h"
+#include "server/service/unary_call.h"
+#include "server/task/errors.h"
+
+namespace errand::service {
+namespace {
+
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+constexpr int kArmedCalls = 2;
+
+}  // namespace
+
+HealthService::HealthService(std::vector<std::string> services)
+    : services_([&] {
+        std::set<std::string> known(services.begin(), services.end());
+        known.insert("");
+        return known;
+      }()) {}
+
+HealthService::~HealthService() = default;
+
+void HealthService::Register(rpc::Server& server) { server.builder().RegisterService(&grpc_); }
+
+void HealthService::Arm(rpc::Server& server) {
+  for (const auto& loop : server.stream_loops()) {
+    streams_.emplace(loop.get(), std::make_unique<OpenStreams<ServingStatus>>(*loop));
+  }
+  for (int i = 0; i < kArmedCalls; ++i) {
+    for (const auto& loop : server.unary_loops()) Check(*loop);
+    for (const auto& loop : server.stream_loops()) Watch(*loop);
+  }
+}
+
+void HealthService::SetNotServing() {
+  std::set<std::shared_ptr<StatusMailbox>> watchers;
+  {
+    absl::MutexLock lock(&mu_);
+    status_ = HealthCheckResponse::NOT_SERVING;
+    watchers = watchers_;
+  }
+  for (const auto& watcher : watchers) watcher->Push(HealthCheckResponse::NOT_SERVING);
+}
+
+void HealthService::EndStreams() {
+  for (auto& [loop, streams] : streams_) streams->Close(task::ShuttingDown(absl::Seconds(1)));
+}
+
+HealthService::ServingStatus HealthService::status() {
+  absl::MutexLock lock(&mu_);
+  return status_;
+}
+
+rpc::Call HealthService::Check(rpc::Loop& loop) {
+  UnaryCall<HealthCheckRequest, HealthCheckResponse> call;
+  const bool accepted = co_await rpc::Operation([&](void* tag) {
+    grpc_.RequestCheck(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(), tag);
+  });
+  if (!accepted) co_return;
+  Check(loop);
+
+  grpc::Status status;
+  if (Knows(call.request.service())) {
+    call.response.set_status(this->status());
+  } else {
+    status = ToGrpc(task::NotFound("service", call.request.service()));
+  }
+  co_await rpc::Operation([&](void* tag) { call.Finish(status, tag); });
+}
+
+rpc::Call HealthService::Watch(rpc::Loop& loop) {
+  grpc::ServerContext context;
+  HealthCheckRequest request;
+  HealthCheckResponse response;
+  grpc::ServerAsyncWriter<HealthCheckResponse> writer(&context);
+  rpc::DoneTag done(context);
+  const bool accepted = co_await rpc::Operation(
+      [&](void* tag) { grpc_.RequestWatch(&context, &request, &writer, loop.queue(), loop.queue(), tag); });
+  if (!accepted) co_return;
+  Watch(loop);
+
+  // The first status and one change are all that can come.
+  auto mailbox = std::make_shared<StatusMailbox>(loop, 2);
+  const OpenStreams<ServingStatus>::Membership membership(*streams_.at(&loop), mailbox);
+  {
+    absl::MutexLock lock(&mu_);
+    // An unknown service stays unknown, whatever becomes of the server.
+    if (Knows(request.service())) watchers_.insert(mailbox);
+    mailbox->Push(Knows(request.service()) ? status_ : HealthCheckResponse::SERVICE_UNKNOWN);
+  }
+  done.OnDone([&] { mailbox->Close(absl::CancelledError("the client has gone")); });
+  for (bool written = true; written;) {
+    std::optional<ServingStatus> status = co_await mailbox->Receive();
+    if (!status.has_value()) break;
+    response.set_status(*status);
+    written = co_await rpc::Operation([&](void* tag) { writer.Write(response, tag); });
+  }
+  done.OnDone(nullptr);
+  {
+    absl::MutexLock lock(&mu_);
+    watchers_.erase(mailbox);
+  }
+  const grpc::Status end = ToGrpc(mailbox->reason());
+  co_await rpc::Operation([&](void* tag) { writer.Finish(end, tag); });
+  co_await done;
+}
+
+}  // namespace errand::service

@@ -1,0 +1,17 @@
+#ifndef ERRAND_SERVER_SERVICE_STATUS_H_
+#define ERRAND_SERVER_SERVICE_STATUS_H_
+
+#include <grpcpp/support/status.h>
+
+#include "absl/status/status.h"
+
+namespace errand::service {
+
+// The one place where an absl::Status becomes a grpc::Status: its payloads go into the details of a
+// google.rpc.Status. A status without an ErrorInfo (a bug of ours, or absl::CancelledError) gets one whose
+// reason is the code's name.
+grpc::Status ToGrpc(const absl::Status& status);
+
+}  // namespace errand::service
+
+#endif  // ERRAND_SERVER_SERVICE_STATUS_H_

@@ -1,0 +1,29 @@
+#ifndef ERRAND_SERVER_SERVICE_UNARY_CALL_H_
+#define ERRAND_SERVER_SERVICE_UNARY_CALL_H_
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/async_unary_call.h>
+
+namespace errand::service {
+
+// What a unary call's coroutine keeps in its frame.
+template <class Request, class Response>
+struct UnaryCall {
+  // Answers with `response`, or with the error.
+  void Finish(const grpc::Status& status, void* tag) {
+    if (status.ok()) {
+      writer.Finish(response, status, tag);
+    } else {
+      writer.FinishWithError(status, tag);
+    }
+  }
+
+  grpc::ServerContext context;
+  Request request;
+  Response response;
+  grpc::ServerAsyncResponseWriter<Response> writer{&context};
+};
+
+}  // namespace errand::service
+
+#endif  // ERRAND_SERVER_SERVICE_UNARY_CALL_H_
