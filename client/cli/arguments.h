@@ -1,0 +1,39 @@
+#ifndef ERRAND_CLIENT_CLI_ARGUMENTS_H_
+#define ERRAND_CLIENT_CLI_ARGUMENTS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "client/cli/task_flags.h"
+
+namespace errand::cli {
+
+enum class Verb { kRun, kSubmit, kGet, kWait, kWatch, kCancel, kHealth };
+
+// What standard output gets: text for people, one JSON document, or a JSON document a line.
+enum class Format { kTable, kJson, kJsonl };
+
+// The command line and environment, checked as far as that goes without the server.
+struct Arguments {
+  Verb verb = Verb::kHealth;
+  Format format = Format::kTable;
+  std::string server;
+  absl::Duration timeout = absl::InfiniteDuration();
+  absl::Duration retry_for = absl::Seconds(5);
+  bool quiet = false;
+
+  TaskFlags task;       // run, submit.
+  std::string name;     // get, wait, watch, cancel: `queues/{queue}/tasks/{task}`.
+  int64_t after = 0;    // watch: the last sequence seen.
+  std::string service;  // health.
+};
+
+// Fills `arguments`. A value means that there is nothing more to do, and is the exit code: help or version
+// were printed, or the command line is wrong, which standard error says.
+std::optional<int> ParseArguments(int argc, char** argv, Arguments& arguments);
+
+}  // namespace errand::cli
+
+#endif  // ERRAND_CLIENT_CLI_ARGUMENTS_H_

@@ -1,0 +1,16 @@
+#ifndef ERRAND_CLIENT_CLI_REQUEST_H_
+#define ERRAND_CLIENT_CLI_REQUEST_H_
+
+#include "absl/status/statusor.h"
+#include "client/cli/task_flags.h"
+#include "errand/v1/tasks.pb.h"
+
+namespace errand::cli {
+
+// The request that the flags describe, with a request_id. Reads files and standard input. INVALID_ARGUMENT
+// names the flag or file that is wrong; what only the server can judge is left to it.
+absl::StatusOr<v1::CreateTaskRequest> BuildRequest(const TaskFlags& flags);
+
+}  // namespace errand::cli
+
+#endif  // ERRAND_CLIENT_CLI_REQUEST_H_

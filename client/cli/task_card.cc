@@ -1,0 +1,103 @@
+#include "client/cli/task_card.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "absl/time/time.h"
+#include "client/cli/event_rows.h"
+#include "client/cli/printable.h"
+#include "client/cli/progress_bar.h"
+
+namespace errand::cli {
+namespace {
+
+namespace time_util = google::protobuf::util;
+
+// Further lines of a value stand below its first. Empty values are left out.
+void AddFact(std::string& card, absl::string_view key, absl::string_view value) {
+  absl::ConsumeSuffix(&value, "\n");
+  if (value.empty()) return;
+  for (absl::string_view line : absl::StrSplit(value, '\n')) {
+    absl::StrAppendFormat(&card, "%-10s%s\n", key, line);
+    key = "";
+  }
+}
+
+void AddTime(std::string& card, absl::string_view key, const google::protobuf::Timestamp& time) {
+  const absl::Time value = absl::FromUnixNanos(time_util::TimeUtil::TimestampToNanoseconds(time));
+  AddFact(card, key, absl::FormatTime("%Y-%m-%d %H:%M:%E3S%Ez", value, absl::LocalTimeZone()));
+}
+
+std::string Seconds(const google::protobuf::Duration& duration) {
+  return absl::FormatDuration(absl::Nanoseconds(time_util::TimeUtil::DurationToNanoseconds(duration)));
+}
+
+std::string DescribeUsage(const v1::Usage& usage) {
+  return absl::StrFormat("%s, cpu %s, peak memory %d bytes, output %d bytes", Seconds(usage.wall_time()),
+                         Seconds(usage.cpu_time()), usage.peak_memory_bytes(), usage.output_bytes());
+}
+
+// Text as it is, other bytes by their type and size alone.
+std::string ShowResult(const v1::TaskResult& result) {
+  std::string text = DescribeResult(result);
+  if (result.has_email()) return absl::StrCat(text, "\n", RecipientRows(result.email()));
+  if (!result.data().empty() && IsUtf8(result.data())) {
+    absl::StrAppend(&text, "\n", Printable(result.data(), true));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string TaskCard(const v1::Task& task, const Terminal& terminal) {
+  std::string card;
+  AddFact(card, "name", Printable(task.name()));
+  AddFact(card, "state", terminal.Paint(StateWord(task.state()), task.state()));
+  AddFact(card, "kind", task.has_lua() ? "lua" : task.has_email() ? "email" : "");
+  if (task.priority() != 0) AddFact(card, "priority", absl::StrCat(task.priority()));
+  AddFact(card, "attempts", absl::StrCat(task.attempt_count()));
+  if (task.has_schedule_time() && !task.has_start_time()) AddTime(card, "due", task.schedule_time());
+  if (task.has_create_time()) AddTime(card, "created", task.create_time());
+  if (task.has_start_time()) AddTime(card, "started", task.start_time());
+  if (task.has_end_time()) AddTime(card, "ended", task.end_time());
+  if (task.has_progress()) AddFact(card, "progress", DescribeProgress(task.progress()));
+  const std::map<std::string, std::string> labels(task.labels().begin(), task.labels().end());
+  for (const auto& [key, value] : labels) AddFact(card, "label", Printable(absl::StrCat(key, "=", value)));
+  if (task.has_error()) AddFact(card, "error", Printable(DescribeError(task.error()), true));
+  if (task.has_result()) AddFact(card, "result", ShowResult(task.result()));
+  if (task.has_usage()) AddFact(card, "usage", DescribeUsage(task.usage()));
+  return card;
+}
+
+std::string RecipientRows(const v1::EmailReceipt& receipt) {
+  size_t width = 0;
+  for (const v1::RecipientReply& recipient : receipt.recipients()) {
+    width = std::max(width, recipient.address().size());
+  }
+  std::string rows;
+  for (const v1::RecipientReply& recipient : receipt.recipients()) {
+    const v1::SmtpReply& reply = recipient.reply();
+    std::string said;
+    if (reply.code() != 0) absl::StrAppend(&said, reply.code(), " ");
+    // Many servers repeat the enhanced code in the text.
+    if (!reply.enhanced_code().empty() && !absl::StartsWith(reply.text(), reply.enhanced_code())) {
+      absl::StrAppend(&said, reply.enhanced_code(), " ");
+    }
+    absl::StrAppend(&said, reply.text());
+    std::string row =
+        absl::StrFormat("%-8s  %-*s  %s", recipient.accepted() ? "accepted" : "refused",
+                        static_cast<int>(width), Printable(recipient.address()), Printable(said));
+    absl::StripTrailingAsciiWhitespace(&row);
+    absl::StrAppend(&rows, row, "\n");
+  }
+  return rows;
+}
+
+}  // namespace errand::cli

@@ -1,0 +1,84 @@
+#ifndef ERRAND_TESTS_CLIENT_FAKE_SERVER_H_
+#define ERRAND_TESTS_CLIENT_FAKE_SERVER_H_
+
+#include <grpcpp/server.h>
+#include <grpcpp/server_context.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "errand/v1/tasks.grpc.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+
+namespace errand {
+
+// The Tasks and Health services, each method as the test says, on a port of its own on loopback. A method
+// that the test does not set is UNIMPLEMENTED. Methods run on threads of gRPC; set them before the first
+// call.
+class FakeServer final {
+ public:
+  template <class Request, class Response>
+  using Unary = std::function<grpc::Status(grpc::ServerContext&, const Request&, Response&)>;
+  template <class Request, class Response>
+  using Stream =
+      std::function<grpc::Status(grpc::ServerContext&, const Request&, grpc::ServerWriter<Response>&)>;
+
+  // Starts to serve. `address` other than the default: one that an earlier server had.
+  explicit FakeServer(const std::string& address = "127.0.0.1:0");
+  ~FakeServer();  // Calls that still run are cancelled.
+
+  const std::string& address() const { return address_; }
+
+  Unary<v1::CreateTaskRequest, v1::CreateTaskResponse> create;
+  Unary<v1::GetTaskRequest, v1::GetTaskResponse> get;
+  Unary<v1::WaitTaskRequest, v1::WaitTaskResponse> wait;
+  Unary<v1::CancelTaskRequest, v1::CancelTaskResponse> cancel;
+  Stream<v1::RunTaskRequest, v1::RunTaskResponse> run;
+  Stream<v1::WatchTaskRequest, v1::WatchTaskResponse> watch;
+  Unary<grpc::health::v1::HealthCheckRequest, grpc::health::v1::HealthCheckResponse> health;
+
+ private:
+  class Tasks;
+  class Health;
+
+  const std::unique_ptr<Tasks> tasks_;
+  const std::unique_ptr<Health> health_;
+  std::string address_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+// Blocks a method until its caller has gone.
+grpc::Status BlockUntilCancelled(grpc::ServerContext& context);
+
+// An error with a detail, as the server sends it.
+grpc::Status InvalidField(const std::string& field, const std::string& problem);
+grpc::Status Unavailable(absl::Duration retry_after = absl::ZeroDuration());
+grpc::Status NotFound(const std::string& name);
+
+inline constexpr char kName[] = "queues/default/tasks/t";
+
+// Events of kName, all of one moment.
+v1::TaskEvent StateEvent(int64_t sequence, v1::TaskState state);
+v1::TaskEvent ProgressEvent(int64_t sequence, double completed, double total, const std::string& message);
+v1::TaskEvent LogEvent(int64_t sequence, const std::string& message);
+v1::TaskEvent OutputEvent(int64_t sequence, const std::string& data);
+// SUCCEEDED with a result of type application/json.
+v1::TaskEvent ResultEvent(int64_t sequence, const std::string& json);
+// FAILED with LUA_ERROR.
+v1::TaskEvent ErrorEvent(int64_t sequence, const std::string& message);
+
+// kName in `state`.
+v1::Task TaskIn(v1::TaskState state);
+
+template <class Response>
+void Send(grpc::ServerWriter<Response>& writer, std::initializer_list<v1::TaskEvent> events) {
+  Response response;
+  for (const v1::TaskEvent& event : events) *response.add_events() = event;
+  writer.Write(response);
+}
+
+}  // namespace errand
+
+#endif  // ERRAND_TESTS_CLIENT_FAKE_SERVER_H_
