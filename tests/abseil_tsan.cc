@@ -1,0 +1,97 @@
+// Tells TSan what Abseil's mutexes order. Debian's libabsl_synchronization is not instrumented, so TSan sees
+// that two threads touch the same bytes but not the lock between them. In a TSan build the linker sends each
+// call of ours through here (-Wl,--wrap), where the release or acquire is said; nothing else changes, and a
+// lock that is missing is still found.
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+
+extern "C" void __tsan_acquire(void* address);
+extern "C" void __tsan_release(void* address);
+
+namespace {
+
+using absl::BlockingCounter;
+using absl::Condition;
+using absl::Duration;
+using absl::Mutex;
+using absl::Notification;
+using absl::Time;
+
+// HasBeenNotified is inline and loads the flag that stands behind the mutex: where TSan looks for a release.
+static_assert(sizeof(Notification) == 2 * sizeof(Mutex));
+void* Flag(const Notification* notification) {
+  return const_cast<char*>(reinterpret_cast<const char*>(notification)) + sizeof(Mutex);
+}
+
+}  // namespace
+
+#define ERRAND_WRAP(result, name, symbol, ...)                         \
+  result Real##name(__VA_ARGS__) __asm__("__real_" symbol);            \
+  extern "C" result Wrap##name(__VA_ARGS__) __asm__("__wrap_" symbol); \
+  result Wrap##name(__VA_ARGS__)
+
+ERRAND_WRAP(void, Lock, "_ZN4absl7debian35Mutex4LockEv", Mutex* mutex) {
+  RealLock(mutex);
+  __tsan_acquire(mutex);
+}
+
+ERRAND_WRAP(void, Unlock, "_ZN4absl7debian35Mutex6UnlockEv", Mutex* mutex) {
+  __tsan_release(mutex);
+  RealUnlock(mutex);
+}
+
+ERRAND_WRAP(void, Await, "_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE", Mutex* mutex,
+            const Condition& condition) {
+  __tsan_release(mutex);
+  RealAwait(mutex, condition);
+  __tsan_acquire(mutex);
+}
+
+ERRAND_WRAP(bool, AwaitWithTimeout,
+            "_ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE", Mutex* mutex,
+            const Condition& condition, Duration timeout) {
+  __tsan_release(mutex);
+  const bool met = RealAwaitWithTimeout(mutex, condition, timeout);
+  __tsan_acquire(mutex);
+  return met;
+}
+
+ERRAND_WRAP(bool, AwaitWithDeadline, "_ZN4absl7debian35Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE",
+            Mutex* mutex, const Condition& condition, Time deadline) {
+  __tsan_release(mutex);
+  const bool met = RealAwaitWithDeadline(mutex, condition, deadline);
+  __tsan_acquire(mutex);
+  return met;
+}
+
+ERRAND_WRAP(void, Notify, "_ZN4absl7debian312Notification6NotifyEv", Notification* notification) {
+  __tsan_release(Flag(notification));
+  RealNotify(notification);
+}
+
+ERRAND_WRAP(void, Wait, "_ZNK4absl7debian312Notification19WaitForNotificationEv",
+            const Notification* notification) {
+  RealWait(notification);
+  __tsan_acquire(Flag(notification));
+}
+
+ERRAND_WRAP(bool, WaitWithTimeout,
+            "_ZNK4absl7debian312Notification30WaitForNotificationWithTimeoutENS0_8DurationE",
+            const Notification* notification, Duration timeout) {
+  const bool notified = RealWaitWithTimeout(notification, timeout);
+  if (notified) __tsan_acquire(Flag(notification));
+  return notified;
+}
+
+ERRAND_WRAP(bool, DecrementCount, "_ZN4absl7debian315BlockingCounter14DecrementCountEv",
+            BlockingCounter* counter) {
+  __tsan_release(counter);
+  return RealDecrementCount(counter);
+}
+
+ERRAND_WRAP(void, WaitForCounter, "_ZN4absl7debian315BlockingCounter4WaitEv", BlockingCounter* counter) {
+  RealWaitForCounter(counter);
+  __tsan_acquire(counter);
+}

@@ -1,0 +1,82 @@
+// errand_bench: what Errand costs, as ratios to a floor measured in the same run.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "tests/bench/failure.h"
+#include "tests/bench/options.h"
+#include "tests/bench/scenarios.h"
+#include "tests/bench/table.h"
+
+namespace errand::bench {
+
+std::vector<std::string> ErranddCommand(const Options& options, const std::vector<std::string>& flags) {
+  std::vector<std::string> command = {options.errandd, "--listen=127.0.0.1:0", "--log_level=error"};
+  if (!options.sandbox.empty()) command.push_back("--sandbox=" + options.sandbox);
+  command.insert(command.end(), flags.begin(), flags.end());
+  return command;
+}
+
+namespace {
+
+struct Scenario {
+  const char* name;
+  Table (*measure)(const Options& options);
+};
+
+constexpr Scenario kScenarios[] = {{"create_task", MeasureCreateTask},
+                                   {"run_task", MeasureRunTask},
+                                   {"watch", MeasureWatch},
+                                   {"submission", MeasureSubmission}};
+
+void Run(const Options& options, const std::string& only, bool json) {
+  const Machine machine = DescribeMachine();
+  if (!json) PrintText(machine);
+  std::vector<Table> tables;
+  for (const Scenario& scenario : kScenarios) {
+    if (!only.empty() && only != scenario.name) continue;
+    tables.push_back(scenario.measure(options));
+    if (!json) PrintText(tables.back());
+  }
+  if (json) PrintJson(machine, tables);
+}
+
+}  // namespace
+}  // namespace errand::bench
+
+int main(int argc, char** argv) {
+  using errand::bench::Options;
+  // Not for fairness, the client's CPU time is not counted; but it takes time from the server's cores.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  Options options;
+  options.errandd = folder / "errandd";
+  options.floor = folder / "errand_bench_floor";
+  std::string only;
+  bool json = false;
+  bool quick = false;
+  CLI::App app("errand_bench: what Errand costs, as ratios to a floor measured in the same run.",
+               "errand_bench");
+  app.add_flag("--json", json, "Print one JSON object instead of tables");
+  app.add_flag("--quick", quick, "About 20 seconds: fewer and shorter rounds, rougher figures");
+  app.add_option("--only", only, "One scenario only")
+      ->check(CLI::IsMember({"create_task", "run_task", "watch", "submission"}));
+  CLI::Option* rounds =
+      app.add_option("--rounds", options.rounds, "Measurements each figure is the median of")
+          ->check(CLI::Range(1, 1000));
+  app.add_option("--errandd", options.errandd, "The server")->check(CLI::ExistingFile)->capture_default_str();
+  app.add_option("--sandbox", options.sandbox, "Its errand-sandbox, when not beside it")
+      ->check(CLI::ExistingFile);
+  CLI11_PARSE(app, argc, argv);
+  if (quick) {
+    if (rounds->empty()) options.rounds = 2;
+    options.warm_up = absl::Milliseconds(100);
+    options.duration = absl::Milliseconds(250);
+  }
+  errand::bench::Run(options, only, json);
+  return 0;
+}

@@ -1,0 +1,29 @@
+#ifndef ERRAND_TESTS_BENCH_SCENARIOS_H_
+#define ERRAND_TESTS_BENCH_SCENARIOS_H_
+
+#include <string>
+#include <vector>
+
+#include "tests/bench/options.h"
+#include "tests/bench/table.h"
+
+namespace errand::bench {
+
+// errandd on a port of its own, with these flags besides.
+std::vector<std::string> ErranddCommand(const Options& options, const std::vector<std::string>& flags);
+
+// CreateTask against the floor.
+Table MeasureCreateTask(const Options& options);
+
+// RunTask of a trivial script, from the call to the terminal event, against an empty unary call.
+Table MeasureRunTask(const Options& options);
+
+// Log lines of a script on their way to its watchers.
+Table MeasureWatch(const Options& options);
+
+// CreateTask while every delivery hangs, against CreateTask while nothing is delivered.
+Table MeasureSubmission(const Options& options);
+
+}  // namespace errand::bench
+
+#endif  // ERRAND_TESTS_BENCH_SCENARIOS_H_

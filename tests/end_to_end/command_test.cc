@@ -1,0 +1,75 @@
+// The errand command against the real server.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/end_to_end/calls.h"
+#include "tests/end_to_end/server_process.h"
+
+namespace errand {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Command : public ::testing::Test {
+ protected:
+  Finished Errand(std::vector<std::string> words) {
+    words.insert(words.begin(), {ERRAND_PATH, "--server=" + server_.address()});
+    return RunProgram(words);
+  }
+
+  std::string Script(const std::string& source) {
+    const std::string path = ::testing::TempDir() + "errand_command_test.lua";
+    std::ofstream(path) << source;
+    return path;
+  }
+
+  ServerProcess server_;
+};
+
+TEST_F(Command, RunsAScriptAndPrintsItsResult) {
+  const Finished run =
+      Errand({"run", "lua", Script("return json.decode(task.payload).n * 2"), "--payload={\"n\":21}"});
+  EXPECT_EQ(run.exit_code, 0) << run.errors;
+  EXPECT_THAT(run.output, HasSubstr("42"));
+}
+
+TEST_F(Command, ExitsWithOneWhenTheTaskFailsAndShowsTheTraceback) {
+  const Finished run = Errand({"run", "lua", Script("error('out of stamps')")});
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.errors, HasSubstr("out of stamps"));
+}
+
+TEST_F(Command, ExitsWithTwoForASyntaxErrorAndNamesTheField) {
+  const Finished run = Errand({"run", "lua", Script("return (")});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.errors, HasSubstr("task.lua.source"));
+}
+
+TEST_F(Command, SubmitsWaitsLooksUpAndCancels) {
+  EXPECT_EQ(Errand({"submit", "lua", Script("return 'done'"), "--id=first"}).exit_code, 0);
+  EXPECT_EQ(Errand({"wait", "first", "--timeout=30s"}).exit_code, 0);
+  const Finished get = Errand({"get", "first", "-o", "json"});
+  EXPECT_EQ(get.exit_code, 0);
+  EXPECT_THAT(get.output, HasSubstr("TASK_STATE_SUCCEEDED"));
+  EXPECT_EQ(Errand({"watch", "first"}).exit_code, 0);
+
+  EXPECT_EQ(Errand({"submit", "lua", Script("task.sleep(600)"), "--id=second"}).exit_code, 0);
+  EXPECT_EQ(Errand({"wait", "second", "--timeout=50ms"}).exit_code, 5);
+  EXPECT_EQ(Errand({"cancel", "second"}).exit_code, 0);
+  EXPECT_EQ(Errand({"wait", "second", "--timeout=30s"}).exit_code, 1);
+}
+
+TEST_F(Command, ExitsWithThreeForATaskThatDoesNotExist) {
+  EXPECT_EQ(Errand({"get", "nowhere"}).exit_code, 3);
+}
+
+TEST_F(Command, ExitsWithFourWhenThereIsNoServer) {
+  EXPECT_EQ(Errand({"health"}).exit_code, 0);
+  EXPECT_EQ(server_.Stop(), 0);
+  EXPECT_EQ(Errand({"health", "--timeout=1s"}).exit_code, 4);
+}
+
+}  // namespace
+}  // namespace errand

@@ -1,0 +1,52 @@
+#ifndef ERRAND_TESTS_END_TO_END_SERVER_PROCESS_H_
+#define ERRAND_TESTS_END_TO_END_SERVER_PROCESS_H_
+
+#include <grpcpp/channel.h>
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "errand/v1/tasks.grpc.pb.h"
+
+namespace errand {
+
+// The real errandd, on a port of its own, stopped at the end.
+class ServerProcess {
+ public:
+  // Returns when the server listens.
+  explicit ServerProcess(std::vector<std::string> flags = {});
+  ~ServerProcess();
+
+  ServerProcess(const ServerProcess&) = delete;
+  ServerProcess& operator=(const ServerProcess&) = delete;
+
+  const std::string& address() const { return address_; }
+  // A channel that shares no connection with any other.
+  std::shared_ptr<grpc::Channel> NewChannel() const;
+  v1::Tasks::Stub& tasks() const { return *tasks_; }
+
+  void Signal(int signal) const;
+  // Waits for the end: the exit code, or minus the signal.
+  int Wait();
+  // SIGTERM, then Wait.
+  int Stop();
+
+ private:
+  pid_t pid_ = -1;
+  std::string address_;
+  std::unique_ptr<v1::Tasks::Stub> tasks_;
+};
+
+// A program of the build tree, run to its end with nothing on stdin.
+struct Finished {
+  int exit_code = -1;
+  std::string output;
+  std::string errors;
+};
+Finished RunProgram(const std::vector<std::string>& command);
+
+}  // namespace errand
+
+#endif  // ERRAND_TESTS_END_TO_END_SERVER_PROCESS_H_
