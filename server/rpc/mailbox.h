@@ -21,7 +21,7 @@ namespace errand::rpc {
 // Shared by the coroutine and by those who push. Neither pushing nor closing touches the loop unless the
 // coroutine waits.
 template <class T>
-class Mailbox : public std::enable_shared_from_this<Mailbox<T>>, private Posted {
+class Mailbox final : public std::enable_shared_from_this<Mailbox<T>>, private Posted {
  public:
   // Holds at most `capacity` values. `loop` is the coroutine's and must outlive it.
   Mailbox(Loop& loop, size_t capacity) : loop_(loop), capacity_(capacity) {}

@@ -14,7 +14,7 @@ namespace errand::service {
 // The calls of one loop that wait for something to happen, so that a drain can end them: it closes their
 // mailboxes. For the loop's thread, but for Close.
 template <class T>
-class OpenStreams : private rpc::Posted {
+class OpenStreams final : private rpc::Posted {
  public:
   using MailboxPtr = std::shared_ptr<rpc::Mailbox<T>>;
 

@@ -189,7 +189,7 @@ TEST_F(Rpc, ShutdownCancelsAStreamThatDoesNotEndByItself) {
 }
 
 TEST_F(Rpc, IdleWorkRunsWhenNothingElseIsReadyAndMayPostItselfAgain) {
-  struct Countdown : Posted {
+  struct Countdown final : Posted {
     Countdown(Loop& l, int n) : loop(l), left(n) {}
     void Run() override {
       EXPECT_TRUE(loop.IsCurrent());
@@ -203,7 +203,7 @@ TEST_F(Rpc, IdleWorkRunsWhenNothingElseIsReadyAndMayPostItselfAgain) {
     int left;
     absl::Notification done;
   };
-  struct Starter : Posted {
+  struct Starter final : Posted {
     explicit Starter(Countdown& c) : countdown(c) {}
     void Run() override { countdown.loop.PostIdle(&countdown); }
     Countdown& countdown;
@@ -215,7 +215,7 @@ TEST_F(Rpc, IdleWorkRunsWhenNothingElseIsReadyAndMayPostItselfAgain) {
 }
 
 TEST_F(Rpc, PostsOfManyThreadsAllRun) {
-  struct Counted : Posted {
+  struct Counted final : Posted {
     void Run() override { counter->DecrementCount(); }
     absl::BlockingCounter* counter = nullptr;
   };
