@@ -68,6 +68,9 @@ struct TasksService::RunMethod {
   using Request = v1::RunTaskRequest;
   using Response = v1::RunTaskResponse;
   static constexpr bool kCreates = true;
+  // The first frame waits this long for more: most short tasks then need but one frame, and a caller's
+  // wake-up does not compete with the script it waits for.
+  static constexpr absl::Duration kLinger = absl::Milliseconds(1);
   static constexpr auto kAccept = &Grpc::RequestRunTask;
 };
 
@@ -75,6 +78,7 @@ struct TasksService::WatchMethod {
   using Request = v1::WatchTaskRequest;
   using Response = v1::WatchTaskResponse;
   static constexpr bool kCreates = false;
+  static constexpr absl::Duration kLinger = absl::ZeroDuration();
   static constexpr auto kAccept = &Grpc::RequestWatchTask;
 };
 
@@ -320,32 +324,48 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
   bool last_frame = false;  // `response` holds it; it goes out with the status.
   if (status.ok()) {
     watch.max_events = kMaxFrameEvents;
-    // Holds one batch: the next is asked for when this one is written. The store keeps the rest, whatever
-    // the reader's pace.
-    auto mailbox = std::make_shared<EventMailbox>(loop, 1);
+    // Holds one batch, and the end of the linger. The store keeps the rest, whatever the reader's pace.
+    auto mailbox = std::make_shared<EventMailbox>(loop, 2);
     const OpenStreams<Events>::Membership membership(Of(loop).streams, mailbox);
     done.OnDone([&] { mailbox->Close(absl::CancelledError("the client has gone")); });
-    for (bool ended = false; !ended && status.ok();) {
-      const store::WaitId id =
-          store_->Watch(watch, [mailbox](Events batch) { mailbox->Push(std::move(batch)); });
-      std::optional<Events> received = co_await mailbox->Receive();
-      if (!received.has_value()) {
-        store_->StopWaiting(id);
-        status = mailbox->reason();
-        break;
+    std::optional<rpc::Deadline> linger;
+    bool lingering = false;
+    bool watching = false;
+    store::WaitId watch_id = 0;
+    while (status.ok()) {
+      if (!std::exchange(watching, true)) {
+        watch_id = store_->Watch(watch, [mailbox](Events batch) { mailbox->Push(std::move(batch)); });
       }
-      status = received->status();
+      std::optional<Events> received = co_await mailbox->Receive();
+      status = received.has_value() ? received->status() : mailbox->reason();
       if (!status.ok()) break;
       const store::EventBatch& batch = **received;
-      ended = batch.ended;
-      if (batch.events.empty()) continue;
-      response.Clear();
-      for (const auto& event : batch.events) *response.add_events() = *event;
-      watch.after_sequence = batch.events.back()->sequence();
-      last_frame = ended;
-      if (last_frame) break;
+      if (batch.events.empty() && !batch.ended) {
+        lingering = false;
+      } else {
+        watching = false;
+        for (const auto& event : batch.events) *response.add_events() = *event;
+        if (!batch.events.empty()) watch.after_sequence = batch.events.back()->sequence();
+      }
+      if (batch.ended) {
+        last_frame = response.events_size() > 0;
+        break;
+      }
+      if (Method::kLinger > absl::ZeroDuration() && !linger.has_value()) {
+        lingering = true;
+        linger.emplace(loop, absl::Now() + Method::kLinger,
+                       [mailbox] { mailbox->Push(store::EventBatch()); });
+      }
+      if (lingering || response.events_size() == 0) continue;
       const bool written = co_await rpc::Operation([&](void* tag) { writer.Write(response, tag); });
       if (!written) status = absl::CancelledError("the client has gone");
+      response.Clear();
+    }
+    if (watching) store_->StopWaiting(watch_id);
+    if (linger.has_value()) {
+      rpc::Deadline& pending = *linger;  // g++ 12 copies what is awaited through an operator.
+      pending.Cancel();
+      co_await pending;
     }
     done.OnDone(nullptr);
   }
