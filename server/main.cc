@@ -140,8 +140,9 @@ int Run(const config::Config& config) {
     lua = *std::move(created);
     executor.AddHandler(errand::task::HandlerKind::kLua, lua.get());
     checker = std::make_unique<handlers::SourceChecker>(config.sandbox, &lua_loop);
-    check_source = [&checker](const std::string& source, absl::AnyInvocable<void(absl::Status)> done) {
-      checker->Check("task.lua.source", source, std::move(done));
+    check_source = [&checker](std::string field, const std::string& source,
+                              absl::AnyInvocable<void(absl::Status)> done) {
+      checker->Check(std::move(field), source, std::move(done));
     };
   }
   std::unique_ptr<handlers::EmailHandler> email;

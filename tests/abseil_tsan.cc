@@ -14,6 +14,7 @@ namespace {
 
 using absl::BlockingCounter;
 using absl::Condition;
+using absl::CondVar;
 using absl::Duration;
 using absl::Mutex;
 using absl::Notification;
@@ -42,28 +43,51 @@ ERRAND_WRAP(void, Unlock, "_ZN4absl7debian35Mutex6UnlockEv", Mutex* mutex) {
   RealUnlock(mutex);
 }
 
+// A condition is evaluated under the mutex, but by whichever thread is about to unlock it.
+class Observed {
+ public:
+  Observed(Mutex* mutex, const Condition& condition) : mutex_(mutex), condition_(condition) {
+    __tsan_release(mutex_);
+  }
+  ~Observed() { __tsan_acquire(mutex_); }
+
+  bool Eval() {
+    __tsan_acquire(mutex_);
+    const bool met = condition_.Eval();
+    __tsan_release(mutex_);
+    return met;
+  }
+
+ private:
+  Mutex* const mutex_;
+  const Condition& condition_;
+};
+
 ERRAND_WRAP(void, Await, "_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE", Mutex* mutex,
             const Condition& condition) {
-  __tsan_release(mutex);
-  RealAwait(mutex, condition);
-  __tsan_acquire(mutex);
+  Observed observed(mutex, condition);
+  RealAwait(mutex, Condition(&observed, &Observed::Eval));
 }
 
 ERRAND_WRAP(bool, AwaitWithTimeout,
             "_ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE", Mutex* mutex,
             const Condition& condition, Duration timeout) {
-  __tsan_release(mutex);
-  const bool met = RealAwaitWithTimeout(mutex, condition, timeout);
-  __tsan_acquire(mutex);
-  return met;
+  Observed observed(mutex, condition);
+  return RealAwaitWithTimeout(mutex, Condition(&observed, &Observed::Eval), timeout);
 }
 
 ERRAND_WRAP(bool, AwaitWithDeadline, "_ZN4absl7debian35Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE",
             Mutex* mutex, const Condition& condition, Time deadline) {
+  Observed observed(mutex, condition);
+  return RealAwaitWithDeadline(mutex, Condition(&observed, &Observed::Eval), deadline);
+}
+
+ERRAND_WRAP(bool, CondVarWaitWithDeadline, "_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE",
+            CondVar* changed, Mutex* mutex, Time deadline) {
   __tsan_release(mutex);
-  const bool met = RealAwaitWithDeadline(mutex, condition, deadline);
+  const bool timed_out = RealCondVarWaitWithDeadline(changed, mutex, deadline);
   __tsan_acquire(mutex);
-  return met;
+  return timed_out;
 }
 
 ERRAND_WRAP(void, Notify, "_ZN4absl7debian312Notification6NotifyEv", Notification* notification) {

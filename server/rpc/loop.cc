@@ -67,9 +67,10 @@ void Loop::PostIdle(Posted* posted) {
 }
 
 void Loop::SetWake(Wake& wake) {
+  grpc::ServerCompletionQueue* queue = queue_.get();
   BeforeStart(&wake);
   // gpr_now would add up to a millisecond; the infinite past is due at once.
-  wake.alarm.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_MONOTONIC), static_cast<Tag*>(&wake));
+  wake.alarm.Set(queue, gpr_inf_past(GPR_CLOCK_MONOTONIC), static_cast<Tag*>(&wake));
 }
 
 void Loop::OnInbox(Tag* tag, bool) {

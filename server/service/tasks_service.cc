@@ -163,7 +163,7 @@ rpc::Call TasksService::CreateTask(rpc::Loop& loop) {
   absl::StatusOr<store::Submission> submission = Prepare(call.request, "");
   if (MustCheckSource(submission)) {
     rpc::Reply<absl::Status> checked(loop);
-    check_source_(submission->task->lua().source(), checked.callback());
+    check_source_("task.lua.source", submission->task->lua().source(), checked.callback());
     absl::Status status = co_await checked;
     if (!status.ok()) submission = std::move(status);
   }
@@ -299,7 +299,7 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
     }
     if (MustCheckSource(submission)) {
       rpc::Reply<absl::Status> checked(loop);
-      check_source_(submission->task->lua().source(), checked.callback());
+      check_source_("create.task.lua.source", submission->task->lua().source(), checked.callback());
       absl::Status check = co_await checked;
       if (!check.ok()) submission = std::move(check);
     }

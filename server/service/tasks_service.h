@@ -20,10 +20,10 @@
 
 namespace errand::service {
 
-// Says whether a Lua source compiles: INVALID_ARGUMENT naming `task.lua.source` if not. Calls `done`
-// exactly once, from any thread, soon: submissions wait for it.
-using SourceCheck =
-    std::function<void(const std::string& source, absl::AnyInvocable<void(absl::Status)> done)>;
+// Says whether a Lua source compiles: INVALID_ARGUMENT naming `field` if not. Calls `done` exactly once,
+// from any thread, soon: submissions wait for it.
+using SourceCheck = std::function<void(std::string field, const std::string& source,
+                                       absl::AnyInvocable<void(absl::Status)> done)>;
 
 // errand.v1.Tasks, over a store.
 class TasksService {

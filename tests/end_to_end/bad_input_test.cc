@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
 
@@ -28,24 +29,44 @@ class BadCreateTask : public ::testing::TestWithParam<BadRequest> {
     EXPECT_EQ(server_->Stop(), 0);
     delete server_;
   }
+
+  BadCreateTask() : request_(LuaRequest("return 1")) {
+    request_.set_task_id("spoiled");
+    GetParam().spoil(request_);
+  }
+
+  // `status` names `field`, and there is no task.
+  void ExpectRefused(const grpc::Status& status, const std::string& field) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << status.error_message();
+    const auto bad = DetailOf<google::rpc::BadRequest>(status);
+    ASSERT_TRUE(bad.has_value());
+    EXPECT_EQ(bad->field_violations(0).field(), field);
+    EXPECT_THAT(status.error_message(), HasSubstr(field));
+    EXPECT_EQ(ReasonOf(status), "INVALID_FIELD");
+    v1::Task task;
+    EXPECT_EQ(Get(server_->tasks(), "queues/default/tasks/spoiled", &task).error_code(),
+              grpc::StatusCode::NOT_FOUND);
+  }
+
   static ServerProcess* server_;
+  v1::CreateTaskRequest request_;
 };
 ServerProcess* BadCreateTask::server_ = nullptr;
 
 TEST_P(BadCreateTask, NamesTheFieldAndCreatesNothing) {
-  v1::CreateTaskRequest request = LuaRequest("return 1");
-  request.set_task_id("spoiled");
-  GetParam().spoil(request);
   v1::Task task;
-  const grpc::Status status = Create(server_->tasks(), request, &task);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << status.error_message();
-  const auto bad = DetailOf<google::rpc::BadRequest>(status);
-  ASSERT_TRUE(bad.has_value());
-  EXPECT_EQ(bad->field_violations(0).field(), GetParam().field);
-  EXPECT_THAT(status.error_message(), HasSubstr(GetParam().field));
-  EXPECT_EQ(ReasonOf(status), "INVALID_FIELD");
-  EXPECT_EQ(Get(server_->tasks(), "queues/default/tasks/spoiled", &task).error_code(),
-            grpc::StatusCode::NOT_FOUND);
+  ExpectRefused(Create(server_->tasks(), request_, &task), GetParam().field);
+}
+
+TEST_P(BadCreateTask, NamesTheFieldInRunTaskAsWell) {
+  grpc::ClientContext context;
+  SetTestDeadline(context);
+  v1::RunTaskRequest request;
+  *request.mutable_create() = request_;
+  auto reader = server_->tasks().RunTask(&context, request);
+  v1::RunTaskResponse response;
+  EXPECT_FALSE(reader->Read(&response));
+  ExpectRefused(reader->Finish(), absl::StrCat("create.", GetParam().field));
 }
 
 void MakeEmail(v1::CreateTaskRequest& request) {

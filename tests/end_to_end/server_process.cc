@@ -93,6 +93,8 @@ int ServerProcess::Wait() {
 }
 
 int ServerProcess::Stop() {
+  // A gRPC client that is idle does not answer the server's goodbye, and the server would wait for it.
+  tasks_.reset();
   Signal(SIGTERM);
   return Wait();
 }

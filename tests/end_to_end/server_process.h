@@ -30,7 +30,7 @@ class ServerProcess {
   void Signal(int signal) const;
   // Waits for the end: the exit code, or minus the signal.
   int Wait();
-  // SIGTERM, then Wait.
+  // SIGTERM, then Wait. Ends the connection of `tasks`.
   int Stop();
 
  private:

@@ -61,7 +61,7 @@ class Watch : public grpc::ClientReadReactor<v1::WatchTaskResponse> {
   grpc::Status status_;
 };
 
-std::string CreateSleeper(ServerProcess& server) {
+std::string CreateSleeper(const ServerProcess& server) {
   v1::Task task;
   EXPECT_TRUE(Create(server.tasks(), LuaRequest("task.sleep(600)"), &task).ok());
   return task.name();
@@ -150,45 +150,47 @@ TEST(Shutdown, RunningTasksFinishAndTheirStreamsSeeTheEnd) {
   EXPECT_EQ(server.Wait(), 0);
 }
 
+// Has one task running, and told the server to stop: the drain has begun, and lasts as long as the task.
+class Drain {
+ public:
+  explicit Drain(const ServerProcess& server) : name_(CreateSleeper(server)) {
+    WaitForState(server.tasks(), name_, v1::TASK_STATE_RUNNING);
+    const auto health = grpc::health::v1::Health::NewStub(server.NewChannel());
+    SetTestDeadline(context_);
+    reader_ = health->Watch(&context_, HealthCheckRequest());
+    HealthCheckResponse status;
+    EXPECT_TRUE(reader_->Read(&status));
+    EXPECT_EQ(status.status(), HealthCheckResponse::SERVING);
+    server.Signal(SIGTERM);
+    EXPECT_TRUE(reader_->Read(&status));
+    EXPECT_EQ(status.status(), HealthCheckResponse::NOT_SERVING);
+  }
+
+  const std::string& task() const { return name_; }
+
+ private:
+  const std::string name_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReader<HealthCheckResponse>> reader_;
+};
+
 TEST(Shutdown, HealthSaysNotServingFirstAndNewWorkIsRefusedWithARetryDelay) {
   ServerProcess server({"--drain_timeout=30s"});
-  const std::string name = CreateSleeper(server);
-  WaitForState(server.tasks(), name, v1::TASK_STATE_RUNNING);
-  auto health = grpc::health::v1::Health::NewStub(server.NewChannel());
-  grpc::ClientContext context;
-  SetTestDeadline(context);
-  auto reader = health->Watch(&context, HealthCheckRequest());
-  HealthCheckResponse status;
-  ASSERT_TRUE(reader->Read(&status));
-  EXPECT_EQ(status.status(), HealthCheckResponse::SERVING);
-  server.Signal(SIGTERM);
-  ASSERT_TRUE(reader->Read(&status));
-  EXPECT_EQ(status.status(), HealthCheckResponse::NOT_SERVING);
-
-  // The drain lasts as long as the sleeper runs: requests are refused before it has ended.
+  const Drain drain(server);
   v1::Task task;
   grpc::Status refused = Create(server.tasks(), LuaRequest("return 1"), &task);
   while (refused.ok()) refused = Create(server.tasks(), LuaRequest("return 1"), &task);
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(ReasonOf(refused), "SHUTTING_DOWN");
   EXPECT_TRUE(DetailOf<google::rpc::RetryInfo>(refused).has_value());
-  EXPECT_TRUE(Get(server.tasks(), name, &task).ok()) << "looking up goes on";
-  EXPECT_TRUE(Cancel(server.tasks(), name).ok());
+  EXPECT_TRUE(Get(server.tasks(), drain.task(), &task).ok()) << "looking up goes on";
+  EXPECT_TRUE(Cancel(server.tasks(), drain.task()).ok());
   EXPECT_EQ(server.Wait(), 0);
 }
 
 TEST(Shutdown, ASecondSignalEndsItAtOnce) {
   ServerProcess server({"--drain_timeout=600s"});
-  const std::string name = CreateSleeper(server);
-  WaitForState(server.tasks(), name, v1::TASK_STATE_RUNNING);
-  auto health = grpc::health::v1::Health::NewStub(server.NewChannel());
-  grpc::ClientContext context;
-  SetTestDeadline(context);
-  auto reader = health->Watch(&context, HealthCheckRequest());
-  HealthCheckResponse status;
-  ASSERT_TRUE(reader->Read(&status));
-  server.Signal(SIGTERM);
-  ASSERT_TRUE(reader->Read(&status)) << "the drain has begun";
+  const Drain drain(server);
   server.Signal(SIGTERM);
   EXPECT_EQ(server.Wait(), -SIGTERM);
 }
