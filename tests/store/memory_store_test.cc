@@ -186,6 +186,9 @@ TEST(MemoryStore, ASequenceThatIsNotKeptIsOutOfRangeAndSaysWhereToResume) {
     v1::TaskEvent event;
     event.mutable_log()->set_message(absl::StrCat(i));
     fixture.store().Append({{claimed[0].lease, event}});
+    const EventBatch kept = **fixture.Events("a", 0);
+    EXPECT_EQ(kept.events.size(), 3u);
+    EXPECT_EQ(kept.events.front()->sequence(), i + 1);
   }
   const absl::Status status = fixture.Events("a", 2)->status();
   EXPECT_TRUE(absl::IsOutOfRange(status)) << status;

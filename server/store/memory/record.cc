@@ -1,6 +1,7 @@
 #include "server/store/memory/record.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -31,7 +32,7 @@ void Record::AddReport(v1::TaskEvent event, absl::Time now, size_t max_events) {
   if (event.has_progress()) {
     *output.mutable_progress() = event.progress();
     ++revision;
-    const bool replaces = !events.empty() && events.back()->has_progress() &&
+    const bool replaces = events.size() > dropped && events.back()->has_progress() &&
                           events.back()->attempt() == output.attempt_count() &&
                           latest_sequence() > read_sequence;
     if (replaces) {
@@ -40,7 +41,11 @@ void Record::AddReport(v1::TaskEvent event, absl::Time now, size_t max_events) {
     }
   }
   Add(std::make_shared<v1::TaskEvent>(std::move(event)), now);
-  if (events.size() > max_events) events.erase(events.begin());
+  if (events.size() - dropped > max_events) events[dropped++].reset();
+  if (dropped > max_events) {
+    events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(dropped));
+    dropped = 0;
+  }
 }
 
 void Record::Add(std::shared_ptr<v1::TaskEvent> event, absl::Time now) {
@@ -53,7 +58,8 @@ void Record::Add(std::shared_ptr<v1::TaskEvent> event, absl::Time now) {
 
 EventBatch Record::EventsAfter(int64_t sequence, int max_events) {
   EventBatch batch;
-  const auto first = events.begin() + (sequence + 1 - oldest_sequence());
+  const auto first =
+      events.begin() + static_cast<std::ptrdiff_t>(dropped) + (sequence + 1 - oldest_sequence());
   const auto last = first + std::min<int64_t>(max_events, events.end() - first);
   batch.events.assign(first, last);
   batch.ended = ended() && last == events.end();

@@ -23,7 +23,7 @@ struct Record {
   const std::string& name() const { return spec->name(); }
   bool ended() const { return task::IsTerminal(output.state()); }
   int64_t latest_sequence() const { return next_sequence - 1; }
-  int64_t oldest_sequence() const { return next_sequence - static_cast<int64_t>(events.size()); }
+  int64_t oldest_sequence() const { return next_sequence - static_cast<int64_t>(events.size() - dropped); }
 
   // Enters a state and adds its event, with what `output` says of error, result and usage.
   void Enter(v1::TaskState state, absl::Time now);
@@ -47,6 +47,7 @@ struct Record {
   v1::Task output;  // The output-only fields.
   int64_t revision = 0;
   std::vector<std::shared_ptr<const v1::TaskEvent>> events;
+  size_t dropped = 0;  // So many of `events` at the front are null: erased together, not one by one.
   int64_t next_sequence = 1;
   int64_t read_sequence = 0;  // Events up to this one have been read and may not change any more.
   std::vector<WaitId> watchers;
