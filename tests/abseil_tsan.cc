@@ -82,8 +82,9 @@ ERRAND_WRAP(bool, AwaitWithDeadline, "_ZN4absl7debian35Mutex17AwaitWithDeadlineE
   return RealAwaitWithDeadline(mutex, Condition(&observed, &Observed::Eval), deadline);
 }
 
-ERRAND_WRAP(bool, CondVarWaitWithDeadline, "_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE",
-            CondVar* changed, Mutex* mutex, Time deadline) {
+ERRAND_WRAP(bool, CondVarWaitWithDeadline,
+            "_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE", CondVar* changed,
+            Mutex* mutex, Time deadline) {
   __tsan_release(mutex);
   const bool timed_out = RealCondVarWaitWithDeadline(changed, mutex, deadline);
   __tsan_acquire(mutex);
