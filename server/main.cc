@@ -3,8 +3,10 @@
 #include <pthread.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -23,6 +25,7 @@
 #include "server/io/loop.h"
 #include "server/rpc/server.h"
 #include "server/service/health_service.h"
+#include "server/service/queues_service.h"
 #include "server/service/tasks_service.h"
 #include "server/service/unimplemented_service.h"
 #include "server/store/memory/memory_store.h"
@@ -69,8 +72,13 @@ void StartLog(const std::string& level) {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
 }
 
-store::MemoryStoreOptions StoreOptions(const config::Config& config) {
-  store::MemoryStoreOptions options;
+std::string HostName() {
+  char name[HOST_NAME_MAX + 1] = "";
+  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
+
+store::StoreOptions StoreOptions(const config::Config& config) {
+  store::StoreOptions options;
   options.max_queue_tasks = config.queue_max_tasks;
   options.max_queue_bytes = config.queue_max_bytes;
   options.fixed_queues = config.queues;
@@ -128,7 +136,7 @@ int Run(const config::Config& config) {
   store::MemoryStore store(StoreOptions(config));
   io::Loop lua_loop;
   io::Loop email_loop;
-  executor::Executor executor(&store, &email_loop, kLeaseDuration);
+  executor::Executor executor(&store, &email_loop, kLeaseDuration, HostName());
 
   std::unique_ptr<handlers::LuaHandler> lua;
   std::unique_ptr<handlers::SourceChecker> checker;
@@ -154,16 +162,19 @@ int Run(const config::Config& config) {
   }
 
   service::TasksService tasks(&store, std::move(check_source));
-  service::HealthService health({"errand.v1.Tasks"});
+  service::QueuesService queues(&store);
+  service::HealthService health({"errand.v1.Tasks", "errand.v1.Queues"});
   service::UnimplementedService unimplemented;
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   rpc::Server server(ServerOptions(config));
   tasks.Register(server);
+  queues.Register(server);
   health.Register(server);
   unimplemented.Register(server);
   auto address = server.Start();
   if (!address.ok()) return Fail("cannot listen on " + config.listen, address.status());
   tasks.Arm(server);
+  queues.Arm(server);
   health.Arm(server);
   unimplemented.Arm(server);
   server.Run();
@@ -177,7 +188,7 @@ int Run(const config::Config& config) {
   health.SetNotServing();
   tasks.RefuseWork();
   executor.Drain(absl::Now() + config.drain_timeout);
-  tasks.EndStreams();
+  tasks.EndStreams(absl::Now() + kLastWrites);
   health.EndStreams();
   server.Shutdown(absl::Now() + kLastWrites);
   store.Close();

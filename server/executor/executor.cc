@@ -12,7 +12,7 @@ namespace errand::executor {
 namespace {
 
 // What a task's attempt becomes, except for one that was released.
-store::FinishRequest Judge(const store::Lease& lease, const v1::Task& task, int attempt,
+store::FinishRequest Judge(const store::Lease& lease, const v1::Task& task, int tries,
                            handlers::Outcome& outcome) {
   store::FinishRequest request;
   request.lease = lease;
@@ -24,7 +24,7 @@ store::FinishRequest Judge(const store::Lease& lease, const v1::Task& task, int 
   } else if (absl::IsCancelled(outcome.status)) {
     request.verdict = store::Verdict::kCancelled;
   } else {
-    const auto backoff = outcome.permanent ? std::nullopt : task::NextBackoff(task.retry_policy(), attempt);
+    const auto backoff = outcome.permanent ? std::nullopt : task::NextBackoff(task.retry_policy(), tries);
     request.verdict = backoff.has_value() ? store::Verdict::kRetry : store::Verdict::kFailed;
     request.retry_delay = backoff.value_or(absl::ZeroDuration());
   }
@@ -54,8 +54,8 @@ class Executor::Observer : public handlers::AttemptObserver {
   const store::Lease lease_;
 };
 
-Executor::Executor(store::TaskStore* store, io::Loop* loop, absl::Duration lease_duration)
-    : store_(store), loop_(loop), lease_duration_(lease_duration) {}
+Executor::Executor(store::TaskStore* store, io::Loop* loop, absl::Duration lease_duration, std::string worker)
+    : store_(store), loop_(loop), lease_duration_(lease_duration), worker_(std::move(worker)) {}
 
 Executor::~Executor() {
   absl::Notification timer_gone;
@@ -132,6 +132,7 @@ void Executor::Fill(Lane* lane) {
     request.kind = lane->kind;
     request.lease_duration = lease_duration_;
     request.holder = this;
+    request.worker = worker_;
     const store::WaitId claim = store_->Claim(request, [this, lane](std::vector<store::ClaimedTask> claimed) {
       OnClaimed(lane, std::move(claimed));
     });
@@ -157,7 +158,7 @@ void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
     {
       absl::MutexLock lock(&mu_);
       attempt.id = next_id_++;
-      running_[attempt.id] = {task.lease, task.task, task.attempt, lane};
+      running_[attempt.id] = {task.lease, task.task, task.tries, lane};
       by_lease_[task.lease.token] = attempt.id;
       ++lane->running;
       cancelled = early_cancels_.erase(task.lease.token) > 0;
@@ -186,7 +187,7 @@ void Executor::OnDone(handlers::AttemptId id, handlers::Outcome outcome) {
     done = running_.at(id);
   }
   std::vector<store::FinishRequest> requests;
-  requests.push_back(Judge(done.lease, *done.task, done.attempt, outcome));
+  requests.push_back(Judge(done.lease, *done.task, done.tries, outcome));
   if (done.released && requests[0].verdict == store::Verdict::kCancelled) {
     requests[0].verdict = store::Verdict::kReleased;
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -21,8 +22,9 @@ namespace errand::executor {
 // them, and extends their leases meanwhile. Blocks nowhere but in Drain.
 class Executor : private store::LeaseHolder {
  public:
-  // `store` and `loop` (for the lease timer) are borrowed and must outlive the executor.
-  Executor(store::TaskStore* store, io::Loop* loop, absl::Duration lease_duration);
+  // `store` and `loop` (for the lease timer) are borrowed and must outlive the executor. `worker` is what the
+  // attempts' history names this executor.
+  Executor(store::TaskStore* store, io::Loop* loop, absl::Duration lease_duration, std::string worker);
 
   // Drain must have returned.
   ~Executor() override;
@@ -51,7 +53,7 @@ class Executor : private store::LeaseHolder {
   struct Running {
     store::Lease lease;
     store::TaskSpec task;
-    int32_t attempt;
+    int32_t tries;
     Lane* lane;
     bool released = false;  // Stopped by Drain, not by a cancel.
   };
@@ -65,6 +67,7 @@ class Executor : private store::LeaseHolder {
   store::TaskStore* const store_;
   io::Loop* const loop_;
   const absl::Duration lease_duration_;
+  const std::string worker_;
   std::vector<std::unique_ptr<Lane>> lanes_;  // Constant after Start; the lanes are guarded by mu_.
 
   absl::Mutex mu_;

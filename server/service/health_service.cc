@@ -32,7 +32,7 @@ void HealthService::Register(rpc::Server& server) { server.builder().RegisterSer
 
 void HealthService::Arm(rpc::Server& server) {
   for (const auto& loop : server.stream_loops()) {
-    streams_.emplace(loop.get(), std::make_unique<OpenStreams<ServingStatus>>(*loop));
+    streams_.emplace(loop.get(), std::make_unique<OpenStreams>(*loop));
   }
   for (int i = 0; i < kArmedCalls; ++i) {
     for (const auto& loop : server.unary_loops()) Check(*loop);
@@ -89,7 +89,7 @@ rpc::Call HealthService::Watch(rpc::Loop& loop) {
 
   // The first status and one change are all that can come.
   auto mailbox = std::make_shared<StatusMailbox>(loop, 2);
-  const OpenStreams<ServingStatus>::Membership membership(*streams_.at(&loop), mailbox);
+  const OpenStreams::Membership membership(*streams_.at(&loop), CloseMailbox(mailbox));
   {
     absl::MutexLock lock(&mu_);
     // An unknown service stays unknown, whatever becomes of the server.

@@ -45,8 +45,7 @@ class HealthService {
 
   const std::set<std::string> services_;
   grpc::health::v1::Health::AsyncService grpc_;
-  absl::flat_hash_map<rpc::Loop*, std::unique_ptr<OpenStreams<ServingStatus>>>
-      streams_;  // Constant once armed.
+  absl::flat_hash_map<rpc::Loop*, std::unique_ptr<OpenStreams>> streams_;  // Constant once armed.
 
   absl::Mutex mu_;
   ServingStatus status_ ABSL_GUARDED_BY(mu_) = grpc::health::v1::HealthCheckResponse::SERVING;

@@ -1,58 +1,86 @@
 #ifndef ERRAND_SERVER_SERVICE_OPEN_STREAMS_H_
 #define ERRAND_SERVER_SERVICE_OPEN_STREAMS_H_
 
-#include <memory>
+#include <list>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "server/rpc/loop.h"
-#include "server/rpc/mailbox.h"
 
 namespace errand::service {
 
-// The calls of one loop that wait for something to happen, so that a drain can end them: it closes their
-// mailboxes. For the loop's thread, but for Close.
-template <class T>
+// The calls of one loop that wait for something to happen, so that a drain can end them. For the loop's
+// thread, but for Close.
 class OpenStreams final : private rpc::Posted {
  public:
-  using MailboxPtr = std::shared_ptr<rpc::Mailbox<T>>;
+  // Wakes the call up and tells it why it has to end; must not end its frame.
+  using Closer = absl::AnyInvocable<void(const absl::Status& reason)>;
 
   explicit OpenStreams(rpc::Loop& loop) : loop_(loop) {}
 
-  // Counts the mailbox as open from here to the end of its scope. After Close it is closed at once.
+  // Counts a call as open from here to the end of its scope. After Close it is closed at once.
   class Membership {
    public:
-    Membership(OpenStreams& streams, MailboxPtr mailbox) : streams_(streams), mailbox_(std::move(mailbox)) {
-      streams_.open_.insert(mailbox_);
-      if (!streams_.reason_.ok()) mailbox_->Close(streams_.reason_);
+    Membership(OpenStreams& streams, Closer close)
+        : streams_(streams), entry_(streams.open_.insert(streams.open_.end(), std::move(close))) {
+      streams_.Count(1);
+      if (!streams_.reason_.ok()) (*entry_)(streams_.reason_);
     }
-    ~Membership() { streams_.open_.erase(mailbox_); }
+    ~Membership() {
+      streams_.open_.erase(entry_);
+      streams_.Count(-1);
+    }
     Membership(const Membership&) = delete;
     Membership& operator=(const Membership&) = delete;
 
    private:
     OpenStreams& streams_;
-    const MailboxPtr mailbox_;
+    const std::list<Closer>::iterator entry_;
   };
 
-  // Closes all mailboxes, those that will come included. Any thread; once, while the loop runs.
+  // Closes all calls, those that will come included. Any thread; once, while the loop runs.
   void Close(absl::Status reason) {
     posted_reason_ = std::move(reason);
     loop_.Post(this);
   }
 
+  // Waits until no call is open, or for `timeout`. Any thread but the loop's.
+  void WaitUntilEmpty(absl::Duration timeout) {
+    absl::MutexLock lock(&mu_);
+    mu_.AwaitWithTimeout(absl::Condition(&OpenStreams::IsZero, &count_), timeout);
+  }
+
  private:
+  static bool IsZero(int* count) { return *count == 0; }
+
+  void Count(int change) {
+    absl::MutexLock lock(&mu_);
+    count_ += change;
+  }
+
   void Run() override {
     reason_ = posted_reason_;
-    for (const MailboxPtr& mailbox : open_) mailbox->Close(reason_);
+    for (Closer& close : open_) close(reason_);
   }
 
   rpc::Loop& loop_;
   absl::Status posted_reason_;
   absl::Status reason_;
-  absl::flat_hash_set<MailboxPtr> open_;
+  std::list<Closer> open_;
+
+  absl::Mutex mu_;
+  int count_ ABSL_GUARDED_BY(mu_) = 0;
 };
+
+// For a call that waits at a mailbox.
+template <class MailboxPtr>
+OpenStreams::Closer CloseMailbox(MailboxPtr mailbox) {
+  return [mailbox = std::move(mailbox)](const absl::Status& reason) { mailbox->Close(reason); };
+}
 
 }  // namespace errand::service
 

@@ -6,13 +6,15 @@
 
 namespace errand::service {
 
+google::rpc::Status ToRpc(const absl::Status& status) {
+  constexpr absl::string_view kErrorInfo = "type.googleapis.com/google.rpc.ErrorInfo";
+  if (status.ok() || status.GetPayload(kErrorInfo).has_value()) return task::ToProto(status);
+  return task::ToProto(task::Error(status.code(), absl::StatusCodeToString(status.code()), status.message()));
+}
+
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  constexpr absl::string_view kErrorInfo = "type.googleapis.com/google.rpc.ErrorInfo";
-  if (!status.GetPayload(kErrorInfo).has_value()) {
-    return ToGrpc(task::Error(status.code(), absl::StatusCodeToString(status.code()), status.message()));
-  }
-  const google::rpc::Status proto = task::ToProto(status);
+  const google::rpc::Status proto = ToRpc(status);
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), proto.message(),
                       proto.SerializeAsString());
 }

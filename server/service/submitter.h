@@ -2,11 +2,13 @@
 #define ERRAND_SERVER_SERVICE_SUBMITTER_H_
 
 #include <coroutine>
+#include <cstddef>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "server/rpc/loop.h"
 #include "server/store/task_store.h"
 
@@ -16,12 +18,33 @@ namespace errand::service {
 // nothing more ready: one commit and one wake-up serve all of them. For the loop's thread.
 class Submitter : private rpc::Posted {
  public:
-  class [[nodiscard]] Awaiter {
+  using Results = absl::Span<absl::StatusOr<v1::Task>>;
+
+  // Submissions that are made and answered together, one or many.
+  class Entry {
+   public:
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
+
+   protected:
+    Entry() = default;
+    ~Entry() = default;
+
+   private:
+    friend class Submitter;
+    // Moves the submissions to the end of `batch`.
+    virtual void MoveTo(std::vector<store::Submission>& batch) = 0;
+    // The store's answer to them, in their order, to be taken. The entry may end.
+    virtual void OnAnswer(Results results) = 0;
+
+    size_t size_ = 0;
+  };
+
+  // A submission of its own, awaited.
+  class [[nodiscard]] Awaiter final : private Entry {
    public:
     Awaiter(Submitter& submitter, store::Submission submission)
         : submitter_(submitter), submission_(std::move(submission)) {}
-    Awaiter(const Awaiter&) = delete;
-    Awaiter& operator=(const Awaiter&) = delete;
 
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> caller) {
@@ -31,7 +54,12 @@ class Submitter : private rpc::Posted {
     absl::StatusOr<v1::Task> await_resume() { return *std::move(result_); }
 
    private:
-    friend class Submitter;
+    void MoveTo(std::vector<store::Submission>& batch) override { batch.push_back(std::move(submission_)); }
+    void OnAnswer(Results results) override {
+      result_.emplace(std::move(results[0]));
+      caller_.resume();
+    }
+
     Submitter& submitter_;
     store::Submission submission_;
     std::coroutine_handle<> caller_;
@@ -44,15 +72,25 @@ class Submitter : private rpc::Posted {
   // Awaits TaskStore::Submit's answer.
   Awaiter Submit(store::Submission submission) { return Awaiter(*this, std::move(submission)); }
 
+  // `entry` is borrowed until it is answered.
+  void Add(Entry* entry);
+
+  // The same for an entry of that many submissions whose caller sends more without waiting for the answer: as
+  // long as more come, they are given some time to come along.
+  void AddPatiently(Entry* entry, size_t submissions);
+
  private:
   class Answer;
 
-  void Add(Awaiter* awaiter);
   void Run() override;
 
   rpc::Loop& loop_;
   store::TaskStore& store_;
-  std::vector<Awaiter*> waiting_;
+  std::vector<Entry*> waiting_;
+  bool hurry_ = false;              // Somebody among those waits for the answer.
+  size_t patient_submissions_ = 0;  // Of the others.
+  size_t seen_ = 0;                 // Of `waiting_`, when Run last looked.
+  int rounds_ = 0;                  // How often that was.
 };
 
 }  // namespace errand::service

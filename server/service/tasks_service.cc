@@ -1,85 +1,172 @@
 #include "server/service/tasks_service.h"
 
 #include <algorithm>
-#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "server/rpc/deadline.h"
-#include "server/rpc/done_tag.h"
-#include "server/rpc/mailbox.h"
+#include "absl/time/clock.h"
 #include "server/rpc/reply.h"
+#include "server/service/page_token.h"
 #include "server/service/status.h"
+#include "server/service/store_call.h"
+#include "server/service/task_view.h"
 #include "server/service/unary_call.h"
-#include "server/task/duration.h"
 #include "server/task/errors.h"
-#include "server/task/limits.h"
 #include "server/task/name.h"
-#include "server/task/validate.h"
 
 namespace errand::service {
 namespace {
 
-// Calls of each method that wait to be accepted, a loop. Each costs a scan step at every completion.
+// Calls of each method that wait to be accepted, a loop. Each costs a scan step at every completion, so that
+// methods that few call have few.
 constexpr int kArmedCalls = 16;
+constexpr int kArmedRareCalls = 4;
 
-constexpr absl::Duration kMaxWait = absl::Hours(1);
 constexpr absl::Duration kShutdownRetryDelay = absl::Seconds(1);
 
-// Events that go into one frame at most.
-constexpr int kMaxFrameEvents = 256;
+constexpr int kMaxBatch = 1000;
 
-using EventMailbox = rpc::Mailbox<absl::StatusOr<store::EventBatch>>;
-using TaskResults = std::vector<absl::StatusOr<v1::Task>>;
+// A page is looked for in this many steps at most, so that a filter that matches little holds nobody up.
+constexpr int kMaxListSteps = 10;
+// A page in FULL view ends with the step that brings it here: clients take 4 MiB by default.
+constexpr size_t kMaxFullPageBytes = 2 << 20;
+constexpr int kMaxFullStep = 20;
 
-// The results of a store's call about one task.
+constexpr absl::string_view kAllQueues = "queues/-";
+
+using TaskResult = absl::StatusOr<v1::Task>;
+using TaskResults = std::vector<TaskResult>;
+
 template <class Response>
-grpc::Status TakeTask(TaskResults results, Response& response) {
-  if (!results[0].ok()) return ToGrpc(results[0].status());
-  response.mutable_task()->Swap(&*results[0]);
-  return grpc::Status::OK;
+absl::Status TakeTask(TaskResult result, Response& response) {
+  if (result.ok()) response.mutable_task()->Swap(&*result);
+  return result.status();
 }
 
-absl::Status CheckView(v1::TaskView view) {
-  if (v1::TaskView_IsValid(view)) return absl::OkStatus();
-  return task::InvalidField("view", "must be TASK_VIEW_BASIC, TASK_VIEW_FULL or unset");
+// Checks a batch and makes submissions of it; the sources are still to be checked.
+absl::StatusOr<std::vector<absl::StatusOr<store::Submission>>> PrepareBatch(
+    v1::BatchCreateTasksRequest& batch) {
+  if (!batch.parent().empty()) {
+    absl::Status status = task::CheckQueueName(batch.parent(), "parent");
+    if (!status.ok()) return status;
+  }
+  if (batch.requests_size() < 1 || batch.requests_size() > kMaxBatch) {
+    return task::InvalidField("requests",
+                              absl::StrCat("must be 1 to ", kMaxBatch, ", not ", batch.requests_size()));
+  }
+  const absl::Time now = absl::Now();
+  std::vector<absl::StatusOr<store::Submission>> submissions;
+  submissions.reserve(static_cast<size_t>(batch.requests_size()));
+  for (v1::CreateTaskRequest& request : *batch.mutable_requests()) {
+    if (request.parent().empty()) {
+      request.set_parent(batch.parent());
+    } else if (!batch.parent().empty() && request.parent() != batch.parent()) {
+      submissions.push_back(
+          task::InvalidField("parent", absl::StrCat("must be empty or that of the batch, ", batch.parent())));
+      continue;
+    }
+    submissions.push_back(Intake::Prepare(request, ValidateOnly::kRefused, now));
+  }
+  return submissions;
 }
 
-v1::TaskView FullUnlessBasic(v1::TaskView view) {
-  return view == v1::TASK_VIEW_BASIC ? view : v1::TASK_VIEW_FULL;
+// The first of a batch's errors, named by its request.
+template <class Results>
+absl::Status FirstError(const Results& results) {
+  size_t first = results.size();
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (results[i].ok()) continue;
+    // Those that are CANCELLED were not to blame (SubmitMode::kAllOrNone).
+    if (first == results.size()) first = i;
+    if (absl::IsCancelled(results[i].status())) continue;
+    first = i;
+    break;
+  }
+  if (first == results.size()) return absl::OkStatus();
+  return task::At(absl::StrCat("requests[", first, "]"), results[first].status());
 }
 
-void ClearOutputOnly(v1::Task& task) {
-  task.clear_state();
-  task.clear_attempt_count();
-  task.clear_progress();
-  task.clear_result();
-  task.clear_error();
-  task.clear_usage();
-  task.clear_create_time();
-  task.clear_start_time();
-  task.clear_end_time();
-  task.clear_etag();
+// What a list request asks for, without the page's place.
+absl::StatusOr<store::ListRequest> ParseList(const v1::ListTasksRequest& request) {
+  store::ListRequest list;
+  if (request.parent() != kAllQueues) {
+    absl::Status status = task::CheckQueueName(request.parent(), "parent");
+    if (!status.ok()) return status;
+    list.queue = request.parent();
+  }
+  if (absl::Status status = CheckView(request.view()); !status.ok()) return status;
+  list.view = BasicUnlessFull(request.view());
+  const absl::StatusOr<int> page_size = PageSize(request.page_size());
+  if (!page_size.ok()) return page_size.status();
+  list.max_tasks = *page_size;
+  if (!request.filter().empty()) {
+    absl::StatusOr<task::Filter> filter = task::Filter::Parse(request.filter(), "filter");
+    if (!filter.ok()) return filter.status();
+    list.filter = std::make_shared<const task::Filter>(*std::move(filter));
+  }
+  return list;
 }
 
 }  // namespace
 
-struct TasksService::RunMethod {
-  using Request = v1::RunTaskRequest;
-  using Response = v1::RunTaskResponse;
-  static constexpr bool kCreates = true;
-  // The first frame waits this long for more: most short tasks then need but one frame, and a caller's
-  // wake-up does not compete with the script it waits for.
-  static constexpr absl::Duration kLinger = absl::Milliseconds(1);
-  static constexpr auto kAccept = &Grpc::RequestRunTask;
+struct TasksService::GetMethod {
+  using Request = v1::GetTaskRequest;
+  using Response = v1::GetTaskResponse;
+  using Answer = TaskResults;
+  static constexpr auto kAccept = &Grpc::RequestGetTask;
+  static absl::Status Check(const Request& request) {
+    absl::Status status = task::CheckTaskName(request.name(), "name");
+    return status.ok() ? CheckView(request.view()) : status;
+  }
+  static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
+    store.Get({{std::move(*request.mutable_name()), FullUnlessBasic(request.view())}}, std::move(done));
+  }
+  static absl::Status Take(Answer answer, Response& response) {
+    return TakeTask(std::move(answer[0]), response);
+  }
 };
 
-struct TasksService::WatchMethod {
-  using Request = v1::WatchTaskRequest;
-  using Response = v1::WatchTaskResponse;
-  static constexpr bool kCreates = false;
-  static constexpr absl::Duration kLinger = absl::ZeroDuration();
-  static constexpr auto kAccept = &Grpc::RequestWatchTask;
+struct TasksService::CancelMethod {
+  using Request = v1::CancelTaskRequest;
+  using Response = v1::CancelTaskResponse;
+  using Answer = TaskResults;
+  static constexpr auto kAccept = &Grpc::RequestCancelTask;
+  static absl::Status Check(const Request& request) { return task::CheckTaskName(request.name(), "name"); }
+  static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
+    store.Cancel({{std::move(*request.mutable_name()), request.etag()}}, std::move(done));
+  }
+  static absl::Status Take(Answer answer, Response& response) {
+    return TakeTask(std::move(answer[0]), response);
+  }
+};
+
+struct TasksService::RetryMethod {
+  using Request = v1::RetryTaskRequest;
+  using Response = v1::RetryTaskResponse;
+  using Answer = TaskResults;
+  static constexpr auto kAccept = &Grpc::RequestRetryTask;
+  static absl::Status Check(const Request& request) { return task::CheckTaskName(request.name(), "name"); }
+  static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
+    store.Retry({{std::move(*request.mutable_name()), request.etag()}}, std::move(done));
+  }
+  static absl::Status Take(Answer answer, Response& response) {
+    return TakeTask(std::move(answer[0]), response);
+  }
+};
+
+struct TasksService::DeleteMethod {
+  using Request = v1::DeleteTaskRequest;
+  using Response = v1::DeleteTaskResponse;
+  using Answer = std::vector<absl::Status>;
+  static constexpr auto kAccept = &Grpc::RequestDeleteTask;
+  static absl::Status Check(const Request& request) { return task::CheckTaskName(request.name(), "name"); }
+  static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
+    store.Delete({{std::move(*request.mutable_name()), request.etag()}}, std::move(done));
+  }
+  static absl::Status Take(Answer answer, Response&) { return std::move(answer[0]); }
 };
 
 TasksService::TasksService(store::TaskStore* store, SourceCheck check_source)
@@ -96,60 +183,34 @@ void TasksService::Arm(rpc::Server& server) {
   for (const auto& loop : server.stream_loops()) {
     per_loop_.emplace(loop.get(), std::make_unique<PerLoop>(*loop, *store_));
   }
-  for (int i = 0; i < kArmedCalls; ++i) {
-    for (const auto& loop : server.unary_loops()) {
+  for (const auto& loop : server.unary_loops()) {
+    for (int i = 0; i < kArmedCalls; ++i) {
       CreateTask(*loop);
-      GetTask(*loop);
-      CancelTask(*loop);
+      ServeStoreCall<GetMethod>(grpc_, *loop, *store_);
     }
-    for (const auto& loop : server.stream_loops()) {
-      WaitTask(*loop);
-      Stream<RunMethod>(*loop);
-      Stream<WatchMethod>(*loop);
+    for (int i = 0; i < kArmedRareCalls; ++i) {
+      BatchCreateTasks(*loop);
+      // Beside the unary calls, since their submissions make batches together.
+      SubmitTasks(*loop);
+      ListTasks(*loop);
+      ServeStoreCall<CancelMethod>(grpc_, *loop, *store_);
+      ServeStoreCall<RetryMethod>(grpc_, *loop, *store_);
+      ServeStoreCall<DeleteMethod>(grpc_, *loop, *store_);
     }
+  }
+  for (const auto& loop : server.stream_loops()) {
+    for (int i = 0; i < kArmedCalls; ++i) ArmStreams(*loop);
   }
 }
 
-void TasksService::RefuseWork() { refusing_.store(true); }
+void TasksService::RefuseWork() {
+  intake_.Close();
+  for (auto& [loop, state] : per_loop_) state->submit_streams.Close(task::ShuttingDown(kShutdownRetryDelay));
+}
 
-void TasksService::EndStreams() {
+void TasksService::EndStreams(absl::Time deadline) {
   for (auto& [loop, state] : per_loop_) state->streams.Close(task::ShuttingDown(kShutdownRetryDelay));
-}
-
-absl::StatusOr<store::Submission> TasksService::Prepare(v1::CreateTaskRequest& request,
-                                                        absl::string_view path) const {
-  if (refusing_.load(std::memory_order_relaxed)) return task::ShuttingDown(kShutdownRetryDelay);
-  if (request.parent().empty()) request.set_parent(std::string(task::kDefaultQueue));
-  absl::Status status = task::CheckQueueName(request.parent(), absl::StrCat(path, "parent"));
-  if (!status.ok()) return status;
-  if (!request.task_id().empty()) {
-    status = task::CheckId(request.task_id(), absl::StrCat(path, "task_id"));
-    if (!status.ok()) return status;
-  }
-  if (request.request_id().size() > task::kMaxRequestIdBytes) {
-    return task::InvalidField(absl::StrCat(path, "request_id"),
-                              absl::StrCat("must be at most ", task::kMaxRequestIdBytes, " bytes"));
-  }
-  if (!request.has_task()) return task::InvalidField(absl::StrCat(path, "task"), "must be set");
-  status = task::ValidateTask(request.task(), path.empty() ? "task" : "create.task", absl::Now());
-  if (!status.ok()) return status;
-
-  auto task = std::make_shared<v1::Task>();
-  task->Swap(request.mutable_task());
-  ClearOutputOnly(*task);
-  task::FillDefaults(*task);
-  task->set_durability(v1::DURABILITY_MEMORY);
-  task->set_uid(task::NewUid());
-  task->set_name(
-      task::TaskName(request.parent(), request.task_id().empty() ? task->uid() : request.task_id()));
-  store::Submission submission;
-  submission.task = std::move(task);
-  submission.request_id = std::move(*request.mutable_request_id());
-  return submission;
-}
-
-bool TasksService::MustCheckSource(const absl::StatusOr<store::Submission>& submission) const {
-  return submission.ok() && submission->task->has_lua() && check_source_ != nullptr;
+  for (auto& [loop, state] : per_loop_) state->submit_streams.WaitUntilEmpty(deadline - absl::Now());
 }
 
 rpc::Call TasksService::CreateTask(rpc::Loop& loop) {
@@ -160,224 +221,103 @@ rpc::Call TasksService::CreateTask(rpc::Loop& loop) {
   if (!accepted) co_return;
   CreateTask(loop);
 
-  absl::StatusOr<store::Submission> submission = Prepare(call.request, "");
-  if (MustCheckSource(submission)) {
-    rpc::Reply<absl::Status> checked(loop);
-    check_source_("task.lua.source", submission->task->lua().source(), checked.callback());
-    absl::Status status = co_await checked;
-    if (!status.ok()) submission = std::move(status);
-  }
-  grpc::Status status;
-  if (!submission.ok()) {
-    status = ToGrpc(submission.status());
-  } else if (call.request.validate_only()) {
-    v1::Task& task = *call.response.mutable_task();
-    task = *submission->task;
-    if (task.has_lua()) task.mutable_lua()->Clear();
-    if (task.has_email()) task.mutable_email()->Clear();
-    task.set_state(task.has_schedule_time() && task::FromProto(task.schedule_time()) > absl::Now()
-                       ? v1::TASK_STATE_SCHEDULED
-                       : v1::TASK_STATE_QUEUED);
-  } else {
-    absl::StatusOr<v1::Task> created = co_await Of(loop).submitter.Submit(*std::move(submission));
-    status = ToGrpc(created.status());
-    if (created.ok()) call.response.mutable_task()->Swap(&*created);
-  }
-  co_await rpc::Operation([&](void* tag) { call.Finish(status, tag); });
-}
-
-rpc::Call TasksService::GetTask(rpc::Loop& loop) {
-  UnaryCall<v1::GetTaskRequest, v1::GetTaskResponse> call;
-  const bool accepted = co_await rpc::Operation([&](void* tag) {
-    grpc_.RequestGetTask(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(), tag);
-  });
-  if (!accepted) co_return;
-  GetTask(loop);
-
-  absl::Status valid = task::CheckTaskName(call.request.name(), "name");
-  if (valid.ok()) valid = CheckView(call.request.view());
-  grpc::Status status = ToGrpc(valid);
-  if (valid.ok()) {
-    rpc::Reply<TaskResults> reply(loop);
-    store_->Get({{call.request.name(), FullUnlessBasic(call.request.view())}}, reply.callback());
-    TaskResults results = co_await reply;
-    status = TakeTask(std::move(results), call.response);
-  }
-  co_await rpc::Operation([&](void* tag) { call.Finish(status, tag); });
-}
-
-rpc::Call TasksService::CancelTask(rpc::Loop& loop) {
-  UnaryCall<v1::CancelTaskRequest, v1::CancelTaskResponse> call;
-  const bool accepted = co_await rpc::Operation([&](void* tag) {
-    grpc_.RequestCancelTask(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(), tag);
-  });
-  if (!accepted) co_return;
-  CancelTask(loop);
-
-  const absl::Status valid = task::CheckTaskName(call.request.name(), "name");
-  grpc::Status status = ToGrpc(valid);
-  if (valid.ok()) {
-    rpc::Reply<TaskResults> reply(loop);
-    store_->Cancel({{call.request.name(), call.request.etag()}}, reply.callback());
-    TaskResults results = co_await reply;
-    status = TakeTask(std::move(results), call.response);
-  }
-  co_await rpc::Operation([&](void* tag) { call.Finish(status, tag); });
-}
-
-rpc::Call TasksService::WaitTask(rpc::Loop& loop) {
-  UnaryCall<v1::WaitTaskRequest, v1::WaitTaskResponse> call;
-  rpc::DoneTag done(call.context);
-  const bool accepted = co_await rpc::Operation([&](void* tag) {
-    grpc_.RequestWaitTask(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(), tag);
-  });
-  if (!accepted) co_return;
-  WaitTask(loop);
-
-  absl::Status status = task::CheckTaskName(call.request.name(), "name");
-  if (status.ok()) status = CheckView(call.request.view());
-  if (status.ok() && call.request.has_timeout()) {
-    status = task::ValidateDuration(call.request.timeout(), "timeout", absl::ZeroDuration(), kMaxWait);
-  }
+  absl::Status status = intake_.CheckOpen();
   if (status.ok()) {
-    auto mailbox = std::make_shared<EventMailbox>(loop, 1);
-    const OpenStreams<Events>::Membership membership(Of(loop).streams, mailbox);
-    done.OnDone([&] { mailbox->Close(absl::CancelledError("the client has gone")); });
-    const absl::Duration timeout =
-        call.request.has_timeout() ? task::FromProto(call.request.timeout()) : kMaxWait;
-    rpc::Deadline deadline(loop, absl::Now() + timeout, [&] { mailbox->Close(absl::OkStatus()); });
-    int64_t after_sequence = 0;
-    for (bool ended = false; !ended && status.ok();) {
-      store::WatchRequest watch{call.request.name(), after_sequence, kMaxFrameEvents};
-      const store::WaitId id =
-          store_->Watch(std::move(watch), [mailbox](Events batch) { mailbox->Push(std::move(batch)); });
-      std::optional<Events> received = co_await mailbox->Receive();
-      if (!received.has_value()) {
-        store_->StopWaiting(id);
-        status = mailbox->reason();
-        break;  // A timeout is no error: the answer is the task as it is.
-      }
-      status = received->status();
-      if (!status.ok()) break;
-      ended = (*received)->ended;
-      if (!(*received)->events.empty()) after_sequence = (*received)->events.back()->sequence();
-    }
-    deadline.Cancel();
-    done.OnDone(nullptr);
-    co_await deadline;
-  }
-  grpc::Status grpc_status = ToGrpc(status);
-  if (status.ok()) {
-    rpc::Reply<TaskResults> reply(loop);
-    store_->Get({{call.request.name(), FullUnlessBasic(call.request.view())}}, reply.callback());
-    TaskResults results = co_await reply;
-    grpc_status = TakeTask(std::move(results), call.response);
-  }
-  co_await rpc::Operation([&](void* tag) { call.Finish(grpc_status, tag); });
-  co_await done;
-}
-
-template <class Method>
-rpc::Call TasksService::Stream(rpc::Loop& loop) {
-  grpc::ServerContext context;
-  typename Method::Request request;
-  typename Method::Response response;
-  grpc::ServerAsyncWriter<typename Method::Response> writer(&context);
-  rpc::DoneTag done(context);
-  const bool accepted = co_await rpc::Operation([&](void* tag) {
-    (grpc_.*Method::kAccept)(&context, &request, &writer, loop.queue(), loop.queue(), tag);
-  });
-  if (!accepted) co_return;
-  Stream<Method>(loop);
-
-  store::WatchRequest watch;
-  absl::Status status;
-  if constexpr (Method::kCreates) {
-    absl::StatusOr<store::Submission> submission = Prepare(*request.mutable_create(), "create.");
-    if (submission.ok() && request.create().validate_only()) {
-      submission = task::InvalidField("create.validate_only", "must not be set: use CreateTask to validate");
-    }
-    if (MustCheckSource(submission)) {
-      rpc::Reply<absl::Status> checked(loop);
-      check_source_("create.task.lua.source", submission->task->lua().source(), checked.callback());
-      absl::Status check = co_await checked;
-      if (!check.ok()) submission = std::move(check);
-    }
+    absl::StatusOr<store::Submission> submission =
+        Intake::Prepare(call.request, ValidateOnly::kAllowed, absl::Now());
+    SourceChecks checks(loop, check_source_);
+    checks.Add(submission);
+    co_await checks;
     status = submission.status();
     if (status.ok()) {
-      absl::StatusOr<v1::Task> created = co_await Of(loop).submitter.Submit(*std::move(submission));
-      status = created.status();
-      if (status.ok()) watch.name = created->name();
+      TaskResult created = co_await Of(loop).submitter.Submit(*std::move(submission));
+      status = TakeTask(std::move(created), call.response);
     }
-  } else {
-    status = task::CheckTaskName(request.name(), "name");
-    if (status.ok() && request.after_sequence() < 0) {
-      status = task::InvalidField("after_sequence", "must not be negative");
-    }
-    if (status.ok() && refusing_.load(std::memory_order_relaxed)) {
-      status = task::ShuttingDown(kShutdownRetryDelay);
-    }
-    watch.name = request.name();
-    watch.after_sequence = request.after_sequence();
-  }
-
-  bool last_frame = false;  // `response` holds it; it goes out with the status.
-  if (status.ok()) {
-    watch.max_events = kMaxFrameEvents;
-    // Holds one batch, and the end of the linger. The store keeps the rest, whatever the reader's pace.
-    auto mailbox = std::make_shared<EventMailbox>(loop, 2);
-    const OpenStreams<Events>::Membership membership(Of(loop).streams, mailbox);
-    done.OnDone([&] { mailbox->Close(absl::CancelledError("the client has gone")); });
-    std::optional<rpc::Deadline> linger;
-    bool lingering = false;
-    bool watching = false;
-    store::WaitId watch_id = 0;
-    while (status.ok()) {
-      if (!std::exchange(watching, true)) {
-        watch_id = store_->Watch(watch, [mailbox](Events batch) { mailbox->Push(std::move(batch)); });
-      }
-      std::optional<Events> received = co_await mailbox->Receive();
-      status = received.has_value() ? received->status() : mailbox->reason();
-      if (!status.ok()) break;
-      const store::EventBatch& batch = **received;
-      if (batch.events.empty() && !batch.ended) {
-        lingering = false;
-      } else {
-        watching = false;
-        for (const auto& event : batch.events) *response.add_events() = *event;
-        if (!batch.events.empty()) watch.after_sequence = batch.events.back()->sequence();
-      }
-      if (batch.ended) {
-        last_frame = response.events_size() > 0;
-        break;
-      }
-      if (Method::kLinger > absl::ZeroDuration() && !linger.has_value()) {
-        lingering = true;
-        linger.emplace(loop, absl::Now() + Method::kLinger,
-                       [mailbox] { mailbox->Push(store::EventBatch()); });
-      }
-      if (lingering || response.events_size() == 0) continue;
-      const bool written = co_await rpc::Operation([&](void* tag) { writer.Write(response, tag); });
-      if (!written) status = absl::CancelledError("the client has gone");
-      response.Clear();
-    }
-    if (watching) store_->StopWaiting(watch_id);
-    if (linger.has_value()) {
-      rpc::Deadline& pending = *linger;  // g++ 12 copies what is awaited through an operator.
-      pending.Cancel();
-      co_await pending;
-    }
-    done.OnDone(nullptr);
   }
   const grpc::Status grpc_status = ToGrpc(status);
-  co_await rpc::Operation([&](void* tag) {
-    if (last_frame) {
-      writer.WriteAndFinish(response, grpc::WriteOptions(), grpc_status, tag);
-    } else {
-      writer.Finish(grpc_status, tag);
-    }
+  co_await rpc::Operation([&](void* tag) { call.Finish(grpc_status, tag); });
+}
+
+rpc::Call TasksService::BatchCreateTasks(rpc::Loop& loop) {
+  UnaryCall<v1::BatchCreateTasksRequest, v1::BatchCreateTasksResponse> call;
+  const bool accepted = co_await rpc::Operation([&](void* tag) {
+    grpc_.RequestBatchCreateTasks(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(),
+                                  tag);
   });
-  co_await done;
+  if (!accepted) co_return;
+  BatchCreateTasks(loop);
+
+  absl::Status status = intake_.CheckOpen();
+  if (status.ok()) {
+    absl::StatusOr<std::vector<absl::StatusOr<store::Submission>>> submissions = PrepareBatch(call.request);
+    status = submissions.status();
+    if (status.ok()) status = FirstError(*submissions);
+    if (status.ok()) {
+      SourceChecks checks(loop, check_source_);
+      for (auto& submission : *submissions) checks.Add(submission);
+      co_await checks;
+      status = FirstError(*submissions);
+    }
+    if (status.ok()) {
+      std::vector<store::Submission> batch;
+      batch.reserve(submissions->size());
+      for (auto& submission : *submissions) batch.push_back(*std::move(submission));
+      rpc::Reply<TaskResults> reply(loop);
+      store_->Submit(std::move(batch), store::SubmitMode::kAllOrNone, reply.callback());
+      TaskResults created = co_await reply;
+      status = FirstError(created);
+      if (status.ok()) {
+        for (TaskResult& task : created) call.response.add_tasks()->Swap(&*task);
+      }
+    }
+  }
+  const grpc::Status grpc_status = ToGrpc(status);
+  co_await rpc::Operation([&](void* tag) { call.Finish(grpc_status, tag); });
+}
+
+rpc::Call TasksService::ListTasks(rpc::Loop& loop) {
+  UnaryCall<v1::ListTasksRequest, v1::ListTasksResponse> call;
+  const bool accepted = co_await rpc::Operation([&](void* tag) {
+    grpc_.RequestListTasks(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(), tag);
+  });
+  if (!accepted) co_return;
+  ListTasks(loop);
+
+  absl::StatusOr<store::ListRequest> parsed = ParseList(call.request);
+  absl::Status status = parsed.status();
+  if (status.ok()) {
+    const PageScope scope = {"ListTasks", call.request.parent(), call.request.filter()};
+    const absl::StatusOr<std::string> position = ReadPageToken(call.request.page_token(), scope);
+    status = position.status();
+    uint64_t after = 0;
+    if (status.ok() && !position->empty() && !absl::SimpleAtoi(*position, &after)) {
+      status = task::InvalidField("page_token", "must be the next_page_token of an answer");
+    }
+    const bool full = parsed->view == v1::TASK_VIEW_FULL;
+    size_t bytes = 0;
+    bool more = true;
+    for (int step = 0; status.ok() && more && step < kMaxListSteps; ++step) {
+      const int room = parsed->max_tasks - call.response.tasks_size();
+      if (room == 0 || bytes > kMaxFullPageBytes) break;
+      store::ListRequest list = *parsed;
+      list.after_order = after;
+      list.max_tasks = full ? std::min(room, kMaxFullStep) : room;
+      rpc::Reply<absl::StatusOr<store::ListPage>> reply(loop);
+      store_->List(std::move(list), reply.callback());
+      absl::StatusOr<store::ListPage> page = co_await reply;
+      status = page.status();
+      if (!status.ok()) break;
+      for (v1::Task& task : page->tasks) {
+        if (full) bytes += task.ByteSizeLong();
+        call.response.add_tasks()->Swap(&task);
+      }
+      after = page->last_order;
+      more = page->more;
+    }
+    if (more) call.response.set_next_page_token(MakePageToken(scope, absl::StrCat(after)));
+  }
+  const grpc::Status grpc_status = ToGrpc(status);
+  co_await rpc::Operation([&](void* tag) { call.Finish(grpc_status, tag); });
 }
 
 }  // namespace errand::service

@@ -1,29 +1,22 @@
 #ifndef ERRAND_SERVER_SERVICE_TASKS_SERVICE_H_
 #define ERRAND_SERVER_SERVICE_TASKS_SERVICE_H_
 
-#include <atomic>
-#include <functional>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "errand/v1/tasks.grpc.pb.h"
 #include "server/rpc/call.h"
 #include "server/rpc/server.h"
+#include "server/service/intake.h"
 #include "server/service/open_streams.h"
+#include "server/service/source_checks.h"
 #include "server/service/submitter.h"
 #include "server/store/task_store.h"
 
 namespace errand::service {
-
-// Says whether a Lua source compiles: INVALID_ARGUMENT naming `field` if not. Calls `done` exactly once,
-// from any thread, soon: submissions wait for it.
-using SourceCheck = std::function<void(std::string field, const std::string& source,
-                                       absl::AnyInvocable<void(absl::Status)> done)>;
 
 // errand.v1.Tasks, over a store.
 class TasksService {
@@ -38,53 +31,63 @@ class TasksService {
   // Once it has started, before it runs.
   void Arm(rpc::Server& server);
 
-  // Refuses new tasks and streams with UNAVAILABLE from now on. Any thread.
+  // Refuses new tasks and streams with UNAVAILABLE from now on, and ends streams of submissions once what
+  // they have taken is acknowledged. Once. Any thread.
   void RefuseWork();
 
-  // Ends the streams that are open with UNAVAILABLE. After RefuseWork; once. Any thread.
-  void EndStreams();
+  // Ends the streams that are open with UNAVAILABLE, and waits for the end of those of submissions, until
+  // `deadline` at the latest. After RefuseWork; once. Any thread but a loop's.
+  //
+  // The wait comes before the server's shutdown: that closes a connection behind its last stream, and where
+  // the client still sends, the system then resets it and throws away the status that the client has not yet
+  // read.
+  void EndStreams(absl::Time deadline);
 
  private:
-  // CreateTask, GetTask, CancelTask, RunTask, WaitTask and WatchTask are served here; the others fall
-  // through to UnimplementedService.
   using Grpc = v1::Tasks::WithAsyncMethod_CreateTask<
-      v1::Tasks::WithAsyncMethod_GetTask<v1::Tasks::WithAsyncMethod_CancelTask<
-          v1::Tasks::WithAsyncMethod_RunTask<v1::Tasks::WithAsyncMethod_WaitTask<
-              v1::Tasks::WithAsyncMethod_WatchTask<v1::Tasks::WithGenericMethod_BatchCreateTasks<
-                  v1::Tasks::WithGenericMethod_SubmitTasks<v1::Tasks::WithGenericMethod_ListTasks<
-                      v1::Tasks::WithGenericMethod_WatchQueue<v1::Tasks::WithGenericMethod_RetryTask<
-                          v1::Tasks::WithGenericMethod_DeleteTask<v1::Tasks::Service>>>>>>>>>>>>;
-  using Events = absl::StatusOr<store::EventBatch>;
+      v1::Tasks::WithAsyncMethod_BatchCreateTasks<v1::Tasks::WithRawMethod_SubmitTasks<
+          v1::Tasks::WithAsyncMethod_RunTask<v1::Tasks::WithAsyncMethod_GetTask<
+              v1::Tasks::WithAsyncMethod_ListTasks<v1::Tasks::WithAsyncMethod_WaitTask<
+                  v1::Tasks::WithAsyncMethod_WatchTask<v1::Tasks::WithAsyncMethod_WatchQueue<
+                      v1::Tasks::WithAsyncMethod_CancelTask<v1::Tasks::WithAsyncMethod_RetryTask<
+                          v1::Tasks::WithAsyncMethod_DeleteTask<v1::Tasks::Service>>>>>>>>>>>>;
 
   // What belongs to one loop.
   struct PerLoop {
-    PerLoop(rpc::Loop& loop, store::TaskStore& store) : submitter(loop, store), streams(loop) {}
+    PerLoop(rpc::Loop& loop, store::TaskStore& store)
+        : submitter(loop, store), streams(loop), submit_streams(loop) {}
     Submitter submitter;
-    OpenStreams<Events> streams;
+    OpenStreams streams;
+    OpenStreams submit_streams;
   };
+  // Each of these describes a method to a template.
+  struct GetMethod;
+  struct CancelMethod;
+  struct RetryMethod;
+  struct DeleteMethod;
   struct RunMethod;
   struct WatchMethod;
 
+  // In tasks_service.cc.
   rpc::Call CreateTask(rpc::Loop& loop);
-  rpc::Call GetTask(rpc::Loop& loop);
-  rpc::Call CancelTask(rpc::Loop& loop);
+  rpc::Call BatchCreateTasks(rpc::Loop& loop);
+  rpc::Call ListTasks(rpc::Loop& loop);
+  PerLoop& Of(rpc::Loop& loop) { return *per_loop_.at(&loop); }
+
+  // In tasks_service_streams.cc: the calls that wait for something to happen.
+  void ArmStreams(rpc::Loop& loop);
+  rpc::Call SubmitTasks(rpc::Loop& loop);
   rpc::Call WaitTask(rpc::Loop& loop);
   // RunTask and WatchTask.
   template <class Method>
   rpc::Call Stream(rpc::Loop& loop);
-
-  // Checks a request and makes a task of it; takes the task out of `request`. `path` is where `request`
-  // stands in the call's message: empty, or "create.".
-  absl::StatusOr<store::Submission> Prepare(v1::CreateTaskRequest& request, absl::string_view path) const;
-  // Whether a prepared task's source has to be checked.
-  bool MustCheckSource(const absl::StatusOr<store::Submission>& submission) const;
-  PerLoop& Of(rpc::Loop& loop) { return *per_loop_.at(&loop); }
+  rpc::Call WatchQueue(rpc::Loop& loop);
 
   store::TaskStore* const store_;
   const SourceCheck check_source_;
   Grpc grpc_;
   absl::flat_hash_map<rpc::Loop*, std::unique_ptr<PerLoop>> per_loop_;  // Constant once armed.
-  std::atomic<bool> refusing_{false};
+  Intake intake_;
 };
 
 }  // namespace errand::service

@@ -10,18 +10,22 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "errand/v1/queues.pb.h"
 #include "errand/v1/task.pb.h"
+#include "google/protobuf/field_mask.pb.h"
+#include "server/task/filter.h"
 #include "server/task/state.h"
 
 // Where tasks are kept: the FIFO, the leases of those that run, and the events of each.
 //
-// Every call is asynchronous and takes a batch, so that no caller waits for a disk or a network and one
-// commit serves many. Any thread may call. A call's callback is called exactly once, on any thread, maybe
-// before the call returns, and never with a lock of the store held; it must not block. Results stand in
-// the order of what was asked. Errors are made with task/errors.h:
-//   NOT_FOUND            no such task
+// Every call is asynchronous, and those about tasks take a batch, so that no caller waits for a disk or a
+// network and one commit serves many. Any thread may call. A call's callback is called exactly once, on any
+// thread, maybe before the call returns, and never with a lock of the store held; it must not block. Results
+// stand in the order of what was asked. Errors are made with task/errors.h:
+//   NOT_FOUND            no such task or queue
 //   RESOURCE_EXHAUSTED   the queue is full
-//   FAILED_PRECONDITION  an illegal move: a stale lease, a task that has ended
+//   FAILED_PRECONDITION  an illegal move: a stale lease, a task that has ended, or has not
+//   ABORTED              the etag given is not that of the task or queue
 //   UNAVAILABLE          the store is closed, or its medium failed
 //   UNKNOWN              the outcome is not known; the same call made again is idempotent
 namespace errand::store {
@@ -33,11 +37,19 @@ using Callback = absl::AnyInvocable<void(T)>;
 using TaskSpec = std::shared_ptr<const v1::Task>;
 
 struct Submission {
-  // Valid, with defaults filled in; name and uid are set, the other output-only fields are not.
-  TaskSpec task;
+  // Valid; name, uid and durability are set, `ttl` has become `expire_time`, the other output-only fields are
+  // not set. The store fills in what it leaves open: the queue's defaults, then the server's.
+  std::unique_ptr<v1::Task> task;
   // Empty, or what makes a repeated submission return the task of the first (AIP-155). Counts within the
   // task's queue.
   std::string request_id;
+  // Answer as if the task had been queued, but change nothing.
+  bool validate_only = false;
+};
+
+enum class SubmitMode {
+  kEach,       // Each is queued, or not, for itself.
+  kAllOrNone,  // If any is refused none is queued; the entries of those that are not to blame are CANCELLED.
 };
 
 // A claim's proof of ownership. The attempt number is part of the task's history before Claim's callback.
@@ -51,6 +63,7 @@ struct ClaimedTask {
   Lease lease;
   TaskSpec task;
   int32_t attempt = 0;             // 1 for the first.
+  int32_t tries = 0;               // The same, counted from the last Retry: what the retry policy counts.
   v1::TaskResult previous_result;  // What the attempt before left.
 };
 
@@ -70,6 +83,8 @@ struct ClaimRequest {
   absl::Duration lease_duration;
   // Borrowed until the last lease is finished or has expired.
   LeaseHolder* holder = nullptr;
+  // Where the attempts run, for their history.
+  std::string worker;
 };
 
 // What becomes of a task whose attempt is over.
@@ -96,7 +111,8 @@ struct Report {
   v1::TaskEvent event;  // Progress, log or output; the rest is filled in.
 };
 
-struct CancelRequest {
+// A change that a client asks for.
+struct ChangeRequest {
   std::string name;
   std::string etag;  // Empty, or the task's etag must be this one, otherwise ABORTED.
 };
@@ -108,14 +124,16 @@ struct GetRequest {
 
 struct ListRequest {
   std::string queue;         // `queues/{queue}`; empty for all.
-  uint64_t after_order = 0;  // Of the last task of the page before.
+  uint64_t after_order = 0;  // Where the page before ended.
   int max_tasks = 100;
   v1::TaskView view = v1::TASK_VIEW_BASIC;
+  std::shared_ptr<const task::Filter> filter;  // Null: all.
 };
 
 struct ListPage {
-  std::vector<v1::Task> tasks;  // In the order of submission.
-  uint64_t last_order = 0;      // For the next page.
+  std::vector<v1::Task>
+      tasks;                // In the order of submission. Maybe fewer than asked for, though there are more.
+  uint64_t last_order = 0;  // For the next page.
   bool more = false;
 };
 
@@ -131,7 +149,30 @@ struct WatchRequest {
   int max_events = 256;
 };
 
-// Names an outstanding Watch or Claim.
+// A part of the events of all tasks of a queue, in order; within each task without a gap, but for progress
+// that was replaced.
+struct QueueEventBatch {
+  std::vector<std::shared_ptr<const v1::TaskEvent>> events;
+  int64_t position = 0;  // Of the last one, or where the queue stands; never 0.
+};
+
+struct WatchQueueRequest {
+  std::string queue;           // `queues/{queue}`.
+  int64_t after_position = 0;  // 0: from now on.
+  int max_events = 256;
+};
+
+struct ListQueuesRequest {
+  std::string after_name;  // The last name of the page before.
+  int max_queues = 100;
+};
+
+struct QueuePage {
+  std::vector<v1::Queue> queues;  // By name.
+  bool more = false;
+};
+
+// Names an outstanding Claim, Watch or WatchQueue.
 using WaitId = uint64_t;
 
 class TaskStore {
@@ -142,11 +183,12 @@ class TaskStore {
   // Queues each task, or says why not: ALREADY_EXISTS, RESOURCE_EXHAUSTED, NOT_FOUND (a queue that does not
   // exist and must not be created). A task is as safe as the store makes it when its entry says OK. The
   // entry is the task in BASIC view: that of the first submission where the request id was seen before.
-  virtual void Submit(std::vector<Submission> submissions,
+  virtual void Submit(std::vector<Submission> submissions, SubmitMode mode,
                       Callback<std::vector<absl::StatusOr<v1::Task>>> done) = 0;
 
-  // Takes tasks off the queues, by priority, then in the order of submission. Waits until there is at
-  // least one. An empty result: StopWaiting or Close was called.
+  // Takes tasks off the queues. Queues with tasks that may start take turns, `Queue.weight` tasks a turn;
+  // within a queue tasks go by priority, then in the order in which they became QUEUED. Waits until there is
+  // at least one. An empty result: StopWaiting or Close was called.
   virtual WaitId Claim(ClaimRequest request, Callback<std::vector<ClaimedTask>> done) = 0;
 
   // Moves the end of each lease to `lease_duration` from now.
@@ -160,8 +202,15 @@ class TaskStore {
   virtual void Append(std::vector<Report> reports) = 0;
 
   // Cancels each task, see Tasks.CancelTask. The entry is the task in BASIC view.
-  virtual void Cancel(std::vector<CancelRequest> requests,
+  virtual void Cancel(std::vector<ChangeRequest> requests,
                       Callback<std::vector<absl::StatusOr<v1::Task>>> done) = 0;
+
+  // Puts each task back into its queue, see Tasks.RetryTask. The entry is the task in BASIC view.
+  virtual void Retry(std::vector<ChangeRequest> requests,
+                     Callback<std::vector<absl::StatusOr<v1::Task>>> done) = 0;
+
+  // Forgets each task, see Tasks.DeleteTask.
+  virtual void Delete(std::vector<ChangeRequest> requests, Callback<std::vector<absl::Status>> done) = 0;
 
   virtual void Get(std::vector<GetRequest> requests,
                    Callback<std::vector<absl::StatusOr<v1::Task>>> done) = 0;
@@ -174,7 +223,25 @@ class TaskStore {
   // CANCELLED: StopWaiting was called.
   virtual WaitId Watch(WatchRequest request, Callback<absl::StatusOr<EventBatch>> done) = 0;
 
-  // Calls the callback of an outstanding Claim or Watch. Nothing happens if that was called already.
+  // The events of a queue's tasks after a position, as soon as there is at least one; `after_position` 0
+  // gives an empty batch at once, to go on from. Errors: NOT_FOUND (as for Submit); OUT_OF_RANGE, see
+  // Tasks.WatchQueue; CANCELLED: StopWaiting was called.
+  virtual WaitId WatchQueue(WatchQueueRequest request, Callback<absl::StatusOr<QueueEventBatch>> done) = 0;
+
+  // Queues and their settings, see errand/v1/queues.proto. Seldom called: no batches. Names, settings and
+  // mask are valid (task/queue_settings.h).
+  virtual void GetQueue(std::string name, Callback<absl::StatusOr<v1::Queue>> done) = 0;
+  virtual void ListQueues(ListQueuesRequest request, Callback<absl::StatusOr<QueuePage>> done) = 0;
+  virtual void UpdateQueue(v1::Queue settings, google::protobuf::FieldMask mask,
+                           Callback<absl::StatusOr<v1::Queue>> done) = 0;
+  virtual void SetQueueState(std::string name, v1::QueueState state,
+                             Callback<absl::StatusOr<v1::Queue>> done) = 0;
+  // The number of tasks forgotten.
+  virtual void PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>> done) = 0;
+  virtual void GetQueueStats(std::string name, Callback<absl::StatusOr<v1::QueueStats>> done) = 0;
+
+  // Calls the callback of an outstanding Claim, Watch or WatchQueue. Nothing happens if that was called
+  // already.
   virtual void StopWaiting(WaitId id) = 0;
 
   // Refuses all further calls with UNAVAILABLE and ends those that wait.

@@ -12,9 +12,20 @@ namespace errand::task {
 namespace {
 
 template <class Detail>
+std::string TypeUrl() {
+  return absl::StrCat("type.googleapis.com/", Detail::descriptor()->full_name());
+}
+
+template <class Detail>
 void Attach(absl::Status& status, const Detail& detail) {
-  status.SetPayload(absl::StrCat("type.googleapis.com/", Detail::descriptor()->full_name()),
-                    absl::Cord(detail.SerializeAsString()));
+  status.SetPayload(TypeUrl<Detail>(), absl::Cord(detail.SerializeAsString()));
+}
+
+// False where the status has no such detail.
+template <class Detail>
+bool Read(const absl::Status& status, Detail& detail) {
+  const auto payload = status.GetPayload(TypeUrl<Detail>());
+  return payload.has_value() && detail.ParseFromString(std::string(*payload));
 }
 
 void AttachRetryInfo(absl::Status& status, absl::Duration retry_after) {
@@ -77,6 +88,27 @@ absl::Status ShuttingDown(absl::Duration retry_after) {
                               "the server is shutting down; retry with the same request_id");
   AttachRetryInfo(status, retry_after);
   return status;
+}
+
+absl::Status At(absl::string_view path, const absl::Status& status) {
+  if (status.ok()) return status;
+  google::rpc::BadRequest bad;
+  const bool names_field = Read(status, bad) && bad.field_violations_size() > 0;
+  absl::Status result(status.code(), absl::StrCat(path, names_field ? "." : ": ", status.message()));
+  status.ForEachPayload(
+      [&](absl::string_view type_url, const absl::Cord& payload) { result.SetPayload(type_url, payload); });
+  if (!names_field) return result;
+  for (auto& violation : *bad.mutable_field_violations()) {
+    violation.set_field(absl::StrCat(path, ".", violation.field()));
+  }
+  Attach(result, bad);
+  google::rpc::ErrorInfo info;
+  if (Read(status, info)) {
+    const auto field = info.mutable_metadata()->find("field");
+    if (field != info.mutable_metadata()->end()) field->second = absl::StrCat(path, ".", field->second);
+    Attach(result, info);
+  }
+  return result;
 }
 
 google::rpc::Status ToProto(const absl::Status& status) {

@@ -37,6 +37,10 @@ absl::Status QueueFull(absl::string_view queue, absl::string_view problem, absl:
 // UNAVAILABLE / SHUTTING_DOWN with a RetryInfo.
 absl::Status ShuttingDown(absl::Duration retry_after);
 
+// The same error, found in a part of a larger request. `path` ("requests[3]") goes before the fields that it
+// names, and before its message; code and other details stay.
+absl::Status At(absl::string_view path, const absl::Status& status);
+
 // The same error as a message, details included. OK gives code 0.
 google::rpc::Status ToProto(const absl::Status& status);
 

@@ -30,6 +30,14 @@ inline constexpr int kMaxRequestIdBytes = 128;
 inline constexpr int kMaxAttempts = 100;
 inline constexpr int64_t kMaxBackoffSeconds = 24 * 3600;
 
+inline constexpr int kMaxOrderingKeyBytes = 256;
+inline constexpr int64_t kMaxTtlSeconds = 366 * 24 * 3600;
+inline constexpr int kMaxFilterBytes = 4 << 10;
+
+inline constexpr int kMaxTasksPerSecond = 1'000'000;
+inline constexpr int kMaxBurst = 1'000'000;
+inline constexpr int kMaxWeight = 100;
+
 inline constexpr int kMaxRecipients = 1000;
 inline constexpr int kMaxHeaderValueBytes = 998;  // RFC 5322 section 2.1.1.
 inline constexpr int kMaxHeaderNameBytes = 76;

@@ -1,5 +1,6 @@
 #include "server/task/validate.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -62,59 +63,43 @@ absl::Status ValidateLabels(const v1::Task& task, absl::string_view path) {
   return absl::OkStatus();
 }
 
-absl::Status ValidateSchedule(const v1::Task& task, absl::string_view path, absl::Time now) {
-  if (task.expiration_case() != v1::Task::EXPIRATION_NOT_SET) {
-    return Invalid(path, task.has_ttl() ? "ttl" : "expire_time", kNotAvailable);
-  }
-  if (!task.has_schedule_time()) return absl::OkStatus();
-  const auto& time = task.schedule_time();
-  // The range of google/protobuf/timestamp.proto: years 1 to 9999.
+// Within the range of google/protobuf/timestamp.proto.
+absl::Status ValidateTime(const google::protobuf::Timestamp& time, absl::string_view path,
+                          absl::string_view field) {
   if (time.seconds() < -62135596800 || time.seconds() > 253402300799 || time.nanos() < 0 ||
       time.nanos() > 999999999) {
-    return Invalid(path, "schedule_time", "must be a valid time: years 1 to 9999, nanos from 0 to 999999999");
-  }
-  if (FromProto(time) > now + absl::Seconds(kMaxScheduleAheadSeconds)) {
-    return Invalid(path, "schedule_time", "must be at most 366 days ahead");
+    return Invalid(path, field, "must be a valid time: years 1 to 9999, nanos from 0 to 999999999");
   }
   return absl::OkStatus();
 }
 
-absl::Status ValidateRetryPolicy(const v1::RetryPolicy& policy, absl::string_view path) {
-  if (policy.max_attempts() < 0 || policy.max_attempts() > kMaxAttempts) {
-    return Invalid(path, "retry_policy.max_attempts",
-                   absl::StrCat("must be 1 to ", kMaxAttempts, ", not ", policy.max_attempts()));
-  }
-  const absl::Duration longest = absl::Seconds(kMaxBackoffSeconds);
-  if (policy.has_max_backoff()) {
-    absl::Status status = ValidateDuration(
-        policy.max_backoff(), absl::StrCat(path, ".retry_policy.max_backoff"), absl::Nanoseconds(1), longest);
+absl::Status ValidateSchedule(const v1::Task& task, absl::string_view path, absl::Time now) {
+  absl::Time first_start = now;
+  if (task.has_schedule_time()) {
+    absl::Status status = ValidateTime(task.schedule_time(), path, "schedule_time");
     if (!status.ok()) return status;
+    const absl::Time schedule_time = FromProto(task.schedule_time());
+    if (schedule_time > now + absl::Seconds(kMaxScheduleAheadSeconds)) {
+      return Invalid(path, "schedule_time", "must be at most 366 days ahead");
+    }
+    first_start = std::max(now, schedule_time);
   }
-  if (policy.has_min_backoff()) {
-    const absl::Duration max_backoff = policy.has_max_backoff() ? FromProto(policy.max_backoff()) : longest;
-    absl::Status status =
-        ValidateDuration(policy.min_backoff(), absl::StrCat(path, ".retry_policy.min_backoff"),
-                         absl::Nanoseconds(1), max_backoff);
+  if (task.has_expire_time()) {
+    absl::Status status = ValidateTime(task.expire_time(), path, "expire_time");
     if (!status.ok()) return status;
+    if (FromProto(task.expire_time()) <= first_start) {
+      return Invalid(path, "expire_time",
+                     first_start > now ? "must be after schedule_time" : "must be in the future");
+    }
   }
-  // Negated so that NaN is refused.
-  if (policy.multiplier() != 0 && !(policy.multiplier() >= 1 && policy.multiplier() <= 10)) {
-    return Invalid(path, "retry_policy.multiplier", "must be 1 to 10");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ValidateLimits(const v1::Limits& limits, absl::string_view path) {
-  if (limits.has_cpu_time()) return Invalid(path, "limits.cpu_time", kNotAvailable);
-  if (limits.memory_bytes() != 0 &&
-      (limits.memory_bytes() < kMinMemoryBytes || limits.memory_bytes() > kMaxMemoryBytes)) {
-    return Invalid(
-        path, "limits.memory_bytes",
-        absl::StrCat("must be ", kMinMemoryBytes, " to ", kMaxMemoryBytes, ", not ", limits.memory_bytes()));
-  }
-  if (limits.output_bytes() < 0 || limits.output_bytes() > kMaxOutputBytes) {
-    return Invalid(path, "limits.output_bytes",
-                   absl::StrCat("must be 1 to ", kMaxOutputBytes, ", not ", limits.output_bytes()));
+  if (task.has_ttl()) {
+    absl::Status status = ValidateDuration(task.ttl(), absl::StrCat(path, ".ttl"), absl::Nanoseconds(1),
+                                           absl::Seconds(kMaxTtlSeconds));
+    if (!status.ok()) return status;
+    if (now + FromProto(task.ttl()) <= first_start) {
+      return Invalid(path, "ttl",
+                     "must reach beyond schedule_time: the task would expire before it may start");
+    }
   }
   return absl::OkStatus();
 }
@@ -137,6 +122,45 @@ absl::Status ValidateDuration(const google::protobuf::Duration& duration, absl::
   return absl::OkStatus();
 }
 
+absl::Status ValidateRetryPolicy(const v1::RetryPolicy& policy, absl::string_view path) {
+  if (policy.max_attempts() < 0 || policy.max_attempts() > kMaxAttempts) {
+    return Invalid(path, "max_attempts",
+                   absl::StrCat("must be 1 to ", kMaxAttempts, ", not ", policy.max_attempts()));
+  }
+  const absl::Duration longest = absl::Seconds(kMaxBackoffSeconds);
+  if (policy.has_max_backoff()) {
+    absl::Status status = ValidateDuration(policy.max_backoff(), absl::StrCat(path, ".max_backoff"),
+                                           absl::Nanoseconds(1), longest);
+    if (!status.ok()) return status;
+  }
+  if (policy.has_min_backoff()) {
+    const absl::Duration max_backoff = policy.has_max_backoff() ? FromProto(policy.max_backoff()) : longest;
+    absl::Status status = ValidateDuration(policy.min_backoff(), absl::StrCat(path, ".min_backoff"),
+                                           absl::Nanoseconds(1), max_backoff);
+    if (!status.ok()) return status;
+  }
+  // Negated so that NaN is refused.
+  if (policy.multiplier() != 0 && !(policy.multiplier() >= 1 && policy.multiplier() <= 10)) {
+    return Invalid(path, "multiplier", "must be 1 to 10");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateLimits(const v1::Limits& limits, absl::string_view path) {
+  if (limits.has_cpu_time()) return Invalid(path, "cpu_time", kNotAvailable);
+  if (limits.memory_bytes() != 0 &&
+      (limits.memory_bytes() < kMinMemoryBytes || limits.memory_bytes() > kMaxMemoryBytes)) {
+    return Invalid(
+        path, "memory_bytes",
+        absl::StrCat("must be ", kMinMemoryBytes, " to ", kMaxMemoryBytes, ", not ", limits.memory_bytes()));
+  }
+  if (limits.output_bytes() < 0 || limits.output_bytes() > kMaxOutputBytes) {
+    return Invalid(path, "output_bytes",
+                   absl::StrCat("must be 1 to ", kMaxOutputBytes, ", not ", limits.output_bytes()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateTask(const v1::Task& task, absl::string_view path, absl::Time now) {
   absl::Status status;
   switch (task.handler_case()) {
@@ -153,7 +177,11 @@ absl::Status ValidateTask(const v1::Task& task, absl::string_view path, absl::Ti
   if (task.priority() < 0 || task.priority() > kMaxPriority) {
     return Invalid(path, "priority", absl::StrCat("must be 0 to ", kMaxPriority, ", not ", task.priority()));
   }
-  if (!task.ordering_key().empty()) return Invalid(path, "ordering_key", kNotAvailable);
+  if (task.ordering_key().size() > kMaxOrderingKeyBytes) {
+    return Invalid(
+        path, "ordering_key",
+        absl::StrCat("must be at most ", kMaxOrderingKeyBytes, " bytes, not ", task.ordering_key().size()));
+  }
   if (status = ValidateLabels(task, path); !status.ok()) return status;
   if (status = ValidateSchedule(task, path, now); !status.ok()) return status;
   if (task.has_run_timeout()) {
@@ -162,10 +190,11 @@ absl::Status ValidateTask(const v1::Task& task, absl::string_view path, absl::Ti
     if (!status.ok()) return status;
   }
   if (task.has_retry_policy()) {
-    if (status = ValidateRetryPolicy(task.retry_policy(), path); !status.ok()) return status;
+    if (status = ValidateRetryPolicy(task.retry_policy(), absl::StrCat(path, ".retry_policy")); !status.ok())
+      return status;
   }
   if (task.has_limits()) {
-    if (status = ValidateLimits(task.limits(), path); !status.ok()) return status;
+    if (status = ValidateLimits(task.limits(), absl::StrCat(path, ".limits")); !status.ok()) return status;
   }
   if (!v1::Durability_IsValid(task.durability()) || task.durability() > v1::DURABILITY_MEMORY) {
     return Invalid(path, "durability",

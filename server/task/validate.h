@@ -10,16 +10,20 @@
 namespace errand::task {
 
 // INVALID_ARGUMENT naming the first field that breaks a rule published in errand/v1/task.proto, its path
-// starting with `path` ("task"). Output-only fields are not looked at. `now` is what `schedule_time` is
-// compared with.
+// starting with `path` ("task"). Output-only fields are not looked at. `now` is what `schedule_time` and
+// `expire_time` are compared with.
 absl::Status ValidateTask(const v1::Task& task, absl::string_view path, absl::Time now);
+
+// The same for a retry policy and for limits; `path` is theirs ("task.limits").
+absl::Status ValidateRetryPolicy(const v1::RetryPolicy& policy, absl::string_view path);
+absl::Status ValidateLimits(const v1::Limits& limits, absl::string_view path);
 
 // The same for a duration that must be well-formed (google/protobuf/duration.proto) and within
 // [min, max].
 absl::Status ValidateDuration(const google::protobuf::Duration& duration, absl::string_view field,
                               absl::Duration min, absl::Duration max);
 
-// Fills in the defaults of `run_timeout` and `limits`. `task` is valid.
+// Fills in the server's defaults of `run_timeout` and `limits` where they are not set. `task` is valid.
 void FillDefaults(v1::Task& task);
 
 }  // namespace errand::task

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "errand/v1/scripts.grpc.pb.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
 
@@ -110,8 +111,14 @@ INSTANTIATE_TEST_SUITE_P(
                      r.mutable_task()->mutable_run_timeout()->set_seconds(std::numeric_limits<int64_t>::max());
                    }},
         BadRequest{"Priority", "task.priority", [](auto& r) { r.mutable_task()->set_priority(10); }},
-        BadRequest{"OrderingKey", "task.ordering_key", [](auto& r) { r.mutable_task()->set_ordering_key("k"); }},
-        BadRequest{"Ttl", "task.ttl", [](auto& r) { r.mutable_task()->mutable_ttl()->set_seconds(1); }},
+        BadRequest{"OrderingKey", "task.ordering_key",
+                   [](auto& r) { r.mutable_task()->set_ordering_key(std::string(257, 'k')); }},
+        BadRequest{"Ttl", "task.ttl", [](auto& r) { r.mutable_task()->mutable_ttl()->set_seconds(-1); }},
+        BadRequest{"FarTtl", "task.ttl", [](auto& r) { r.mutable_task()->mutable_ttl()->set_seconds(367 * 24 * 3600); }},
+        BadRequest{"ExpireTime", "task.expire_time",
+                   [](auto& r) { r.mutable_task()->mutable_expire_time()->set_seconds(1); }},
+        BadRequest{"ExpireTimeNanos", "task.expire_time",
+                   [](auto& r) { r.mutable_task()->mutable_expire_time()->set_nanos(-1); }},
         BadRequest{"ScheduleTime", "task.schedule_time",
                    [](auto& r) { r.mutable_task()->mutable_schedule_time()->set_nanos(-1); }},
         BadRequest{"FarSchedule", "task.schedule_time",
@@ -238,13 +245,23 @@ TEST(BadInput, NamesAndSequencesAreCheckedEverywhere) {
 
 TEST(BadInput, AMethodThatIsNotThereYetSaysSoWithAnErrorInfo) {
   ServerProcess server;
-  grpc::ClientContext context;
-  SetTestDeadline(context);
-  v1::ListTasksRequest request;
-  v1::ListTasksResponse response;
-  const grpc::Status status = server.tasks().ListTasks(&context, request, &response);
+  const auto scripts = v1::Scripts::NewStub(server.NewChannel());
+  v1::ListScriptsResponse response;
+  const grpc::Status status =
+      Call(*scripts, &v1::Scripts::Stub::ListScripts, v1::ListScriptsRequest(), &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
   EXPECT_EQ(ReasonOf(status), "METHOD_NOT_AVAILABLE");
+}
+
+TEST(BadInput, ATtlBecomesTheExpireTimeOfTheAnswer) {
+  ServerProcess server({"--lua_workers=0"});
+  v1::CreateTaskRequest request = LuaRequest("return 1");
+  request.mutable_task()->mutable_ttl()->set_seconds(3600);
+  v1::Task task;
+  ASSERT_TRUE(Create(server.tasks(), request, &task).ok());
+  EXPECT_FALSE(task.has_ttl());
+  EXPECT_NEAR(static_cast<double>(task.expire_time().seconds()), static_cast<double>(time(nullptr) + 3600),
+              60);
 }
 
 }  // namespace

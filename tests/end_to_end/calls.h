@@ -20,6 +20,15 @@ inline void SetTestDeadline(grpc::ClientContext& context) {
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
 }
 
+// Any unary method: `Call(server.queues(), &v1::Queues::Stub::GetQueue, request, &response)`.
+template <class Stub, class Request, class Response>
+grpc::Status Call(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                  const Request& request, Response* response) {
+  grpc::ClientContext context;
+  SetTestDeadline(context);
+  return (stub.*method)(&context, request, response);
+}
+
 inline v1::CreateTaskRequest LuaRequest(const std::string& source, const std::string& payload = "") {
   v1::CreateTaskRequest request;
   request.mutable_task()->mutable_lua()->set_source(source);
@@ -132,6 +141,14 @@ template <class Status>
 std::string ReasonOf(const Status& status) {
   const auto info = DetailOf<google::rpc::ErrorInfo>(status);
   return info.has_value() ? info->reason() : "no ErrorInfo";
+}
+
+// The field that a refusal names.
+template <class Status>
+std::string FieldOf(const Status& status) {
+  const auto bad = DetailOf<google::rpc::BadRequest>(status);
+  return bad.has_value() && bad->field_violations_size() > 0 ? bad->field_violations(0).field()
+                                                             : "no BadRequest";
 }
 
 }  // namespace errand

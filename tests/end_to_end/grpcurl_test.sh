@@ -31,6 +31,7 @@ expect() { # expect TEXT COMMAND...: the output contains the text.
 }
 
 expect errand.v1.Tasks "$grpcurl" -plaintext "$address" list
+expect errand.v1.Queues "$grpcurl" -plaintext "$address" list
 expect grpc.health.v1.Health "$grpcurl" -plaintext "$address" list
 expect "rpc RunTask" "$grpcurl" -plaintext "$address" describe errand.v1.Tasks
 expect "string source" "$grpcurl" -plaintext "$address" describe errand.v1.LuaTask

@@ -69,7 +69,9 @@ ServerProcess::ServerProcess(std::vector<std::string> flags) {
   const std::string prefix = "listening on ";
   EXPECT_EQ(line.rfind(prefix, 0), 0u) << "errandd said '" << line << "'";
   address_ = line.substr(std::min(prefix.size(), line.size()));
-  tasks_ = v1::Tasks::NewStub(NewChannel());
+  const std::shared_ptr<grpc::Channel> channel = NewChannel();
+  tasks_ = v1::Tasks::NewStub(channel);
+  queues_ = v1::Queues::NewStub(channel);
 }
 
 ServerProcess::~ServerProcess() {
@@ -95,6 +97,7 @@ int ServerProcess::Wait() {
 int ServerProcess::Stop() {
   // A gRPC client that is idle does not answer the server's goodbye, and the server would wait for it.
   tasks_.reset();
+  queues_.reset();
   Signal(SIGTERM);
   return Wait();
 }

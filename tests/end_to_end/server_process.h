@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "errand/v1/queues.grpc.pb.h"
 #include "errand/v1/tasks.grpc.pb.h"
 
 namespace errand {
@@ -26,17 +27,19 @@ class ServerProcess {
   // A channel that shares no connection with any other.
   std::shared_ptr<grpc::Channel> NewChannel() const;
   v1::Tasks::Stub& tasks() const { return *tasks_; }
+  v1::Queues::Stub& queues() const { return *queues_; }
 
   void Signal(int signal) const;
   // Waits for the end: the exit code, or minus the signal.
   int Wait();
-  // SIGTERM, then Wait. Ends the connection of `tasks`.
+  // SIGTERM, then Wait. Ends the connection of `tasks` and `queues`.
   int Stop();
 
  private:
   pid_t pid_ = -1;
   std::string address_;
   std::unique_ptr<v1::Tasks::Stub> tasks_;
+  std::unique_ptr<v1::Queues::Stub> queues_;
 };
 
 // A program of the build tree, run to its end with nothing on stdin.

@@ -9,7 +9,7 @@
 #include "absl/synchronization/mutex.h"
 #include "server/store/memory/memory_store.h"
 #include "server/task/errors.h"
-#include "tests/store/store_fixture.h"
+#include "tests/store/memory_store_factory.h"
 
 namespace errand::executor {
 namespace {
@@ -85,14 +85,14 @@ class FakeHandler : public handlers::Handler {
 class ExecutorTest : public ::testing::Test {
  protected:
   explicit ExecutorTest(int slots = 2)
-      : handler_(slots), executor_(&store_.store(), &loop_, absl::Minutes(1)) {
+      : handler_(slots), executor_(&store_.store(), &loop_, absl::Minutes(1), "here") {
     executor_.AddHandler(task::HandlerKind::kLua, &handler_);
   }
   ~ExecutorTest() override { executor_.Drain(absl::InfinitePast()); }
 
   v1::TaskState StateOf(const std::string& id) { return store_.Get(id)->state(); }
 
-  StoreFixture store_;
+  StoreFixture store_{store::MakeMemoryStore};
   io::Loop loop_;
   FakeHandler handler_;
   Executor executor_;
@@ -170,10 +170,10 @@ TEST_F(ExecutorTest, DrainReleasesWhatStillRunsAtItsDeadline) {
 }
 
 TEST(Executor, SubmittersAndFinishersRaceWithoutLosingATask) {
-  store::MemoryStore store{store::MemoryStoreOptions()};
+  store::MemoryStore store{store::StoreOptions()};
   io::Loop loop;
   FakeHandler handler(3);
-  Executor executor(&store, &loop, absl::Minutes(1));
+  Executor executor(&store, &loop, absl::Minutes(1), "here");
   executor.AddHandler(task::HandlerKind::kLua, &handler);
   executor.Start();
   constexpr int kEach = 500;
@@ -183,7 +183,8 @@ TEST(Executor, SubmittersAndFinishersRaceWithoutLosingATask) {
       for (int i = 0; i < kEach; ++i) {
         std::vector<store::Submission> submissions;
         submissions.push_back(StoreFixture::Lua(absl::StrCat("t", t, "-", i)));
-        store.Submit(std::move(submissions), [](auto results) { EXPECT_TRUE(results[0].ok()); });
+        store.Submit(std::move(submissions), store::SubmitMode::kEach,
+                     [](auto results) { EXPECT_TRUE(results[0].ok()); });
       }
     });
   }

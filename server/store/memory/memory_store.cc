@@ -1,7 +1,7 @@
 #include "server/store/memory/memory_store.h"
 
 #include <algorithm>
-#include <iterator>
+#include <utility>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
@@ -12,15 +12,10 @@
 namespace errand::store {
 namespace {
 
-// How long a caller should wait before it tries a full queue again.
-constexpr absl::Duration kFullRetryDelay = absl::Seconds(1);
+// List looks at no more tasks than this in one call: the store's mutex is held meanwhile.
+constexpr int kMaxTasksLookedAt = 1'000;
 
 absl::Status Closed() { return task::ShuttingDown(absl::Seconds(1)); }
-
-template <class T>
-std::vector<T> Repeat(const T& value, size_t count) {
-  return std::vector<T>(count, value);
-}
 
 absl::Status StaleLease(const Lease& lease) {
   return task::Error(absl::StatusCode::kFailedPrecondition, "STALE_LEASE",
@@ -38,28 +33,18 @@ absl::Status OutOfRange(const Record& record, int64_t after_sequence) {
 
 }  // namespace
 
-MemoryStore::MemoryStore(MemoryStoreOptions options) : options_(std::move(options)) {
+MemoryStore::MemoryStore(StoreOptions options) : options_(std::move(options)) {
+  const std::string default_queue(task::kDefaultQueue);
+  queues_.emplace(default_queue, std::make_unique<Queue>(default_queue, /*is_permanent=*/true));
+  for (const std::string& name : options_.fixed_queues) {
+    queues_.emplace(name, std::make_unique<Queue>(name, /*is_permanent=*/true));
+  }
   if (!options_.clock) alarm_thread_ = std::thread([this] { RunAlarmThread(); });
 }
 
 MemoryStore::~MemoryStore() {
   Close();
   if (alarm_thread_.joinable()) alarm_thread_.join();
-}
-
-void MemoryStore::Submit(std::vector<Submission> submissions,
-                         Callback<std::vector<absl::StatusOr<v1::Task>>> done) {
-  std::vector<absl::StatusOr<v1::Task>> results;
-  results.reserve(submissions.size());
-  Deferred deferred;
-  {
-    absl::MutexLock lock(&mu_);
-    const absl::Time now = Now();
-    for (Submission& submission : submissions) results.push_back(SubmitOne(submission, now));
-    MatchClaims(now, deferred);
-  }
-  done(std::move(results));
-  for (auto& call : deferred) call();
 }
 
 WaitId MemoryStore::Claim(ClaimRequest request, Callback<std::vector<ClaimedTask>> done) {
@@ -123,15 +108,41 @@ void MemoryStore::Append(std::vector<Report> reports) {
   for (auto& call : deferred) call();
 }
 
-void MemoryStore::Cancel(std::vector<CancelRequest> requests,
+void MemoryStore::Cancel(std::vector<ChangeRequest> requests,
                          Callback<std::vector<absl::StatusOr<v1::Task>>> done) {
   std::vector<absl::StatusOr<v1::Task>> results;
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
     const absl::Time now = Now();
-    for (const CancelRequest& request : requests) results.push_back(CancelOne(request, now, deferred));
+    for (const ChangeRequest& request : requests) results.push_back(CancelOne(request, now, deferred));
+    MatchClaims(now, deferred);  // The next one of an ordering key may start.
     ForgetOldTasks(now, deferred);
+  }
+  done(std::move(results));
+  for (auto& call : deferred) call();
+}
+
+void MemoryStore::Retry(std::vector<ChangeRequest> requests,
+                        Callback<std::vector<absl::StatusOr<v1::Task>>> done) {
+  std::vector<absl::StatusOr<v1::Task>> results;
+  Deferred deferred;
+  {
+    absl::MutexLock lock(&mu_);
+    const absl::Time now = Now();
+    for (const ChangeRequest& request : requests) results.push_back(RetryOne(request, now, deferred));
+    MatchClaims(now, deferred);
+  }
+  done(std::move(results));
+  for (auto& call : deferred) call();
+}
+
+void MemoryStore::Delete(std::vector<ChangeRequest> requests, Callback<std::vector<absl::Status>> done) {
+  std::vector<absl::Status> results;
+  Deferred deferred;
+  {
+    absl::MutexLock lock(&mu_);
+    for (const ChangeRequest& request : requests) results.push_back(DeleteOne(request, deferred));
   }
   done(std::move(results));
   for (auto& call : deferred) call();
@@ -160,14 +171,43 @@ void MemoryStore::List(ListRequest request, Callback<absl::StatusOr<ListPage>> d
   absl::StatusOr<ListPage> page = ListPage();
   {
     absl::MutexLock lock(&mu_);
-    if (closed_) page = Closed();
-    for (auto it = by_order_.upper_bound(request.after_order); page.ok() && it != by_order_.end(); ++it) {
-      const Record* record = it->second;
-      if (!request.queue.empty() && record->queue->name != request.queue) continue;
-      page->more = page->tasks.size() == static_cast<size_t>(request.max_tasks);
+    // The queues' next tasks; the earliest of them is at the front.
+    using Position = std::pair<absl::btree_map<uint64_t, Record*>::const_iterator, const Queue*>;
+    std::vector<Position> heap;
+    const auto later = [](const Position& a, const Position& b) { return a.first->first > b.first->first; };
+    const auto add = [&](const Queue* queue) {
+      const auto it = queue->records.upper_bound(request.after_order);
+      if (it != queue->records.end()) heap.emplace_back(it, queue);
+    };
+    if (closed_) {
+      page = Closed();
+    } else if (request.queue.empty()) {
+      for (const auto& [name, queue] : queues_) add(queue.get());
+      absl::c_make_heap(heap, later);
+    } else if (const Queue* queue = FindQueue(request.queue); queue != nullptr) {
+      add(queue);
+    } else {
+      page = task::NotFound("queue", request.queue);
+    }
+    for (int looked_at = 0; page.ok() && !heap.empty(); ++looked_at) {
+      page->more =
+          static_cast<int>(page->tasks.size()) == request.max_tasks || looked_at == kMaxTasksLookedAt;
       if (page->more) break;
-      page->tasks.push_back(record->View(request.view));
+      absl::c_pop_heap(heap, later);
+      auto& [it, queue] = heap.back();
+      const Record* record = it->second;
       page->last_order = record->order;
+      if (request.filter == nullptr) {
+        page->tasks.push_back(record->View(request.view));
+      } else if (v1::Task basic = record->View(v1::TASK_VIEW_BASIC); request.filter->Matches(basic)) {
+        page->tasks.push_back(request.view == v1::TASK_VIEW_FULL ? record->View(request.view)
+                                                                 : std::move(basic));
+      }
+      if (++it == queue->records.end()) {
+        heap.pop_back();
+      } else {
+        absl::c_push_heap(heap, later);
+      }
     }
   }
   done(std::move(page));
@@ -191,7 +231,7 @@ WaitId MemoryStore::Watch(WatchRequest request, Callback<absl::StatusOr<EventBat
       // From the start means from the first event that is kept.
       const int64_t after = std::max(request.after_sequence, record->oldest_sequence() - 1);
       if (after == record->latest_sequence() && !record->ended()) {
-        record->watchers.push_back(id);
+        record->Grown().watchers.push_back(id);
         watchers_.emplace(id, Watcher{record, std::move(request), std::move(done)});
         return id;
       }
@@ -213,11 +253,19 @@ void MemoryStore::StopWaiting(WaitId id) {
       waiters.erase(it);
     }
     if (const auto it = watchers_.find(id); it != watchers_.end()) {
-      auto& ids = it->second.record->watchers;
+      auto& ids = it->second.record->history->watchers;
       ids.erase(std::remove(ids.begin(), ids.end(), id), ids.end());
       deferred.push_back(
           [done = std::move(it->second.done)]() mutable { done(absl::CancelledError("no longer watched")); });
       watchers_.erase(it);
+    }
+    if (const auto it = queue_watchers_.find(id); it != queue_watchers_.end()) {
+      Queue* queue = it->second.queue;
+      queue->watchers.erase(absl::c_find(queue->watchers, id));
+      deferred.push_back(
+          [done = std::move(it->second.done)]() mutable { done(absl::CancelledError("no longer watched")); });
+      queue_watchers_.erase(it);
+      DisposeOf(queue);
     }
   }
   for (auto& call : deferred) call();
@@ -228,6 +276,10 @@ void MemoryStore::Close() {
   {
     absl::MutexLock lock(&mu_);
     closed_ = true;
+    for (Purge& purge : purges_) {
+      deferred.push_back([done = std::move(purge.done)]() mutable { done(Closed()); });
+    }
+    purges_.clear();
     alarm_changed_.SignalAll();
     for (auto& waiters : claims_) {
       for (ClaimWaiter& waiter : waiters) {
@@ -236,157 +288,17 @@ void MemoryStore::Close() {
       waiters.clear();
     }
     for (auto& [id, watcher] : watchers_) {
-      watcher.record->watchers.clear();
+      watcher.record->history->watchers.clear();
       deferred.push_back([done = std::move(watcher.done)]() mutable { done(Closed()); });
     }
     watchers_.clear();
+    for (auto& [id, watcher] : queue_watchers_) {
+      watcher.queue->watchers.clear();
+      deferred.push_back([done = std::move(watcher.done)]() mutable { done(Closed()); });
+    }
+    queue_watchers_.clear();
   }
   for (auto& call : deferred) call();
-}
-
-absl::StatusOr<v1::Task> MemoryStore::SubmitOne(Submission& submission, absl::Time now) {
-  if (closed_) return Closed();
-  const std::string& name = submission.task->name();
-  const absl::string_view queue_name = task::QueueOf(name);
-  std::string request_key;
-  if (!submission.request_id.empty()) {
-    ForgetOldRequestIds(now);
-    request_key = absl::StrCat(queue_name, "\n", submission.request_id);
-    if (const auto it = request_ids_.find(request_key); it != request_ids_.end()) {
-      if (const Record* first = Find(it->second)) return first->View(v1::TASK_VIEW_BASIC);
-      return task::Error(absl::StatusCode::kAlreadyExists, "TASK_NOT_KEPT",
-                         absl::StrCat("request_id: the task of this request, '", it->second,
-                                      "', has ended and is no longer kept"));
-    }
-  }
-  if (records_.contains(name)) {
-    return task::Error(absl::StatusCode::kAlreadyExists, "TASK_EXISTS",
-                       absl::StrCat("task_id: there is a task '", name, "' already"), {{"name", name}});
-  }
-  absl::StatusOr<Queue*> found = FindOrCreateQueue(queue_name);
-  if (!found.ok()) return found.status();
-  Queue* queue = *found;
-  auto owned = std::make_unique<Record>(std::move(submission.task), next_order_++, queue);
-  Record* record = owned.get();
-  if (queue->live_tasks >= options_.max_queue_tasks) {
-    return task::QueueFull(queue_name,
-                           absl::StrCat("it holds ", queue->live_tasks, " tasks, the most allowed"),
-                           kFullRetryDelay);
-  }
-  if (queue->live_bytes + record->bytes > options_.max_queue_bytes) {
-    return task::QueueFull(queue_name,
-                           absl::StrCat("it holds ", queue->live_bytes, " bytes; ", record->bytes,
-                                        " more would exceed ", options_.max_queue_bytes),
-                           kFullRetryDelay);
-  }
-  ++queue->live_tasks;
-  ++queue->kept_tasks;
-  queue->live_bytes += record->bytes;
-  records_.emplace(record->name(), std::move(owned));
-  by_order_.emplace_hint(by_order_.end(), record->order, record);
-  if (!request_key.empty()) {
-    request_ids_.emplace(request_key, record->name());
-    request_id_ages_.emplace_back(now, std::move(request_key));
-  }
-  *record->output.mutable_create_time() = task::ToProto(now);
-  // Nobody can be watching yet.
-  Deferred none;
-  const absl::Time due =
-      record->spec->has_schedule_time() ? task::FromProto(record->spec->schedule_time()) : now;
-  if (due > now) {
-    Schedule(record, due, now, none);
-  } else {
-    Enqueue(record, /*at_front=*/false, now, none);
-  }
-  return record->View(v1::TASK_VIEW_BASIC);
-}
-
-absl::StatusOr<Queue*> MemoryStore::FindOrCreateQueue(absl::string_view name) {
-  if (const auto it = queues_.find(name); it != queues_.end()) return it->second.get();
-  if (!options_.fixed_queues.empty() && !absl::c_linear_search(options_.fixed_queues, name)) {
-    return task::NotFound("queue", name);
-  }
-  if (static_cast<int64_t>(queues_.size()) >= options_.max_queues) {
-    return task::QueueFull(name, absl::StrCat("the server has ", queues_.size(), " queues, the most allowed"),
-                           kFullRetryDelay);
-  }
-  return queues_.emplace(name, std::make_unique<Queue>(std::string(name))).first->second.get();
-}
-
-absl::StatusOr<v1::Task> MemoryStore::CancelOne(const CancelRequest& request, absl::Time now,
-                                                Deferred& deferred) {
-  if (closed_) return Closed();
-  Record* record = Find(request.name);
-  if (record == nullptr) return task::NotFound("task", request.name);
-  if (!request.etag.empty() && request.etag != record->Etag()) {
-    return task::Error(absl::StatusCode::kAborted, "ETAG_MISMATCH",
-                       absl::StrCat("etag: the task has changed; its etag is now \"", record->Etag(), "\""),
-                       {{"etag", record->Etag()}});
-  }
-  switch (record->output.state()) {
-    case v1::TASK_STATE_CANCELLED:
-      break;
-    case v1::TASK_STATE_SCHEDULED:
-    case v1::TASK_STATE_QUEUED:
-      if (record->output.state() == v1::TASK_STATE_QUEUED) fifo_.Remove(record);
-      *record->output.mutable_error() = task::ToProto(
-          task::Error(absl::StatusCode::kCancelled, "CANCELLED", "cancelled before an attempt was running"));
-      End(record, v1::TASK_STATE_CANCELLED, now, deferred);
-      break;
-    case v1::TASK_STATE_RUNNING:
-      if (record->cancel_requested) break;
-      record->cancel_requested = true;
-      ++record->revision;
-      deferred.push_back([holder = record->holder, lease = Lease{record->name(), record->lease_token}] {
-        holder->OnCancelRequested(lease);
-      });
-      break;
-    default: {
-      const std::string& state = v1::TaskState_Name(record->output.state());
-      return task::Error(absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
-                         absl::StrCat("'", record->name(), "' cannot be cancelled: it is ", state),
-                         {{"state", state}});
-    }
-  }
-  return record->View(v1::TASK_VIEW_BASIC);
-}
-
-absl::Status MemoryStore::FinishOne(FinishRequest& request, absl::Time now, Deferred& deferred) {
-  Record* record = FindLeased(request.lease);
-  if (record == nullptr) return StaleLease(request.lease);
-  v1::Task& output = record->output;
-  // A released attempt did not end: nothing of it counts.
-  if (request.verdict != Verdict::kReleased) {
-    output.clear_error();
-    output.clear_result();
-    if (request.error.code() != 0) output.mutable_error()->Swap(&request.error);
-    if (request.result.ByteSizeLong() != 0) output.mutable_result()->Swap(&request.result);
-    output.mutable_usage()->Swap(&request.usage);
-  }
-  const bool cancelled = record->cancel_requested;
-  switch (request.verdict) {
-    case Verdict::kSucceeded:
-      End(record, v1::TASK_STATE_SUCCEEDED, now, deferred);
-      break;
-    case Verdict::kFailed:
-      End(record, v1::TASK_STATE_FAILED, now, deferred);
-      break;
-    case Verdict::kCancelled:
-      End(record, v1::TASK_STATE_CANCELLED, now, deferred);
-      break;
-    case Verdict::kRetry:
-    case Verdict::kReleased:
-      record->lease_token = 0;
-      if (cancelled) {
-        End(record, v1::TASK_STATE_CANCELLED, now, deferred);
-      } else if (request.verdict == Verdict::kReleased) {
-        Enqueue(record, /*at_front=*/true, now, deferred);
-      } else {
-        Schedule(record, now + request.retry_delay, now, deferred);
-      }
-      break;
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace errand::store

@@ -3,10 +3,11 @@
 
 #include <array>
 #include <deque>
-#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -14,56 +15,51 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "server/store/memory/fifo.h"
+#include "server/store/memory/queue.h"
 #include "server/store/memory/record.h"
+#include "server/store/memory/turns.h"
+#include "server/store/store_options.h"
 #include "server/store/task_store.h"
 
 namespace errand::store {
 
-struct MemoryStoreOptions {
-  // Bounds of each queue, over its tasks that have not ended.
-  int64_t max_queue_tasks = 1'000'000;
-  int64_t max_queue_bytes = int64_t{1} << 30;
-  // Queues that hold tasks at one time.
-  int64_t max_queues = 10'000;
-  // Empty: queues come into being at first use. Otherwise these are all (`queues/{queue}`).
-  std::vector<std::string> fixed_queues;
-  // Ended tasks are kept until there are more than this, or they ended longer ago.
-  int64_t max_ended_tasks = 100'000;
-  absl::Duration max_ended_age = absl::Hours(1);
-  // Events kept of each task; the oldest go first.
-  size_t max_task_events = 1'000;
-  // How long a request id is remembered.
-  absl::Duration request_id_window = absl::Minutes(10);
-  // Null: the real clock, and a thread that calls RunAlarms when something is due. Otherwise the test's
-  // clock; the test calls RunAlarms.
-  std::function<absl::Time()> clock;
-};
-
 // A TaskStore that keeps everything in this process: the tasks are gone when it is.
-class MemoryStore : public TaskStore {
+class MemoryStore final : public TaskStore {
  public:
-  explicit MemoryStore(MemoryStoreOptions options);
+  explicit MemoryStore(StoreOptions options);
   ~MemoryStore() override;
 
-  void Submit(std::vector<Submission> submissions,
+  void Submit(std::vector<Submission> submissions, SubmitMode mode,
               Callback<std::vector<absl::StatusOr<v1::Task>>> done) override;
   WaitId Claim(ClaimRequest request, Callback<std::vector<ClaimedTask>> done) override;
   void Extend(std::vector<Lease> leases, absl::Duration lease_duration,
               Callback<std::vector<absl::Status>> done) override;
   void Finish(std::vector<FinishRequest> requests, Callback<std::vector<absl::Status>> done) override;
   void Append(std::vector<Report> reports) override;
-  void Cancel(std::vector<CancelRequest> requests,
+  void Cancel(std::vector<ChangeRequest> requests,
               Callback<std::vector<absl::StatusOr<v1::Task>>> done) override;
+  void Retry(std::vector<ChangeRequest> requests,
+             Callback<std::vector<absl::StatusOr<v1::Task>>> done) override;
+  void Delete(std::vector<ChangeRequest> requests, Callback<std::vector<absl::Status>> done) override;
   void Get(std::vector<GetRequest> requests, Callback<std::vector<absl::StatusOr<v1::Task>>> done) override;
   void List(ListRequest request, Callback<absl::StatusOr<ListPage>> done) override;
   WaitId Watch(WatchRequest request, Callback<absl::StatusOr<EventBatch>> done) override;
+  WaitId WatchQueue(WatchQueueRequest request, Callback<absl::StatusOr<QueueEventBatch>> done) override;
+  void GetQueue(std::string name, Callback<absl::StatusOr<v1::Queue>> done) override;
+  void ListQueues(ListQueuesRequest request, Callback<absl::StatusOr<QueuePage>> done) override;
+  void UpdateQueue(v1::Queue settings, google::protobuf::FieldMask mask,
+                   Callback<absl::StatusOr<v1::Queue>> done) override;
+  void SetQueueState(std::string name, v1::QueueState state,
+                     Callback<absl::StatusOr<v1::Queue>> done) override;
+  void PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>> done) override;
+  void GetQueueStats(std::string name, Callback<absl::StatusOr<v1::QueueStats>> done) override;
   void StopWaiting(WaitId id) override;
   void Close() override;
 
-  // Does what is due by now: schedules, leases that expire, ended tasks to forget.
+  // Does what has become due: scheduled tasks, expirations, leases, rates, retention.
   void RunAlarms();
 
  private:
@@ -77,14 +73,70 @@ class MemoryStore : public TaskStore {
     WatchRequest request;
     Callback<absl::StatusOr<EventBatch>> done;
   };
-  // Callbacks to call once the mutex is free.
+  struct QueueWatcher {
+    Queue* queue;
+    WatchQueueRequest request;
+    Callback<absl::StatusOr<QueueEventBatch>> done;
+  };
+  // A PurgeQueue under way.
+  struct Purge {
+    std::string queue;
+    uint64_t after_order;  // Where it stands.
+    uint64_t last_order;   // Tasks that came later stay.
+    int64_t purged;
+    Callback<absl::StatusOr<int64_t>> done;
+  };
+  // Callbacks to call once the mutex is released.
   using Deferred = std::vector<absl::AnyInvocable<void()>>;
+  // What an atomic batch will have added before the submission in question.
+  struct Reserved;
+  // Records are found by name.
+  struct NameHash {
+    using is_transparent = void;
+    size_t operator()(absl::string_view name) const { return absl::Hash<absl::string_view>()(name); }
+    size_t operator()(const std::unique_ptr<Record>& record) const { return (*this)(record->name()); }
+  };
+  struct NameEq {
+    using is_transparent = void;
+    static absl::string_view Name(absl::string_view name) { return name; }
+    static absl::string_view Name(const std::unique_ptr<Record>& record) { return record->name(); }
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      return Name(a) == Name(b);
+    }
+  };
+  // By time, then by order; one of the two pointers is set.
+  struct Alarm {
+    absl::Time time;
+    uint64_t order;
+    Record* record;
+    Queue* queue;
+    bool operator<(const Alarm& other) const {
+      return std::tie(time, order, queue) < std::tie(other.time, other.order, other.queue);
+    }
+  };
 
-  absl::StatusOr<v1::Task> SubmitOne(Submission& submission, absl::Time now)
+  // Submissions.
+  absl::StatusOr<Queue*> Check(const Submission& submission, Reserved* reserved, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<Queue*> FindOrCreateQueue(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<v1::Task> CancelOne(const CancelRequest& request, absl::Time now, Deferred& deferred)
+  // The task of an earlier request with the same id, an error if it is gone, nothing if there was none.
+  std::optional<absl::StatusOr<v1::Task>> FindRepeated(const Submission& submission)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<v1::Task> SubmitOne(Submission& submission, absl::Time now, Deferred& deferred)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<absl::StatusOr<v1::Task>> SubmitAllOrNone(std::vector<Submission>& submissions, absl::Time now,
+                                                        Deferred& deferred)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckRoom(const Queue& queue, int64_t tasks, int64_t bytes) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Calls about one task.
+  absl::StatusOr<Record*> FindForChange(const ChangeRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<v1::Task> CancelOne(const ChangeRequest& request, absl::Time now, Deferred& deferred)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<v1::Task> RetryOne(const ChangeRequest& request, absl::Time now, Deferred& deferred)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status DeleteOne(const ChangeRequest& request, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status FinishOne(FinishRequest& request, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -95,16 +147,36 @@ class MemoryStore : public TaskStore {
   // The moves of a task. All of them tell the watchers.
   void Schedule(Record* record, absl::Time due, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Enqueue(Record* record, bool at_front, absl::Time now, Deferred& deferred)
+  // `again`: the task keeps its place before those that came later.
+  void Enqueue(Record* record, bool again, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   ClaimedTask Start(Record* record, const ClaimRequest& request, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void End(Record* record, v1::TaskState state, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Expire(Record* record, absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ExpireLease(Record* record, absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Its lease is over, however it ended.
+  void DropLease(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The task no longer exists.
   void Forget(Record* record, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  // Ordering keys: a task joins the line of its key when it is created or retried, and leaves it when it has
+  // ended; then the next one may start.
+  void JoinKeyLine(Record* record, const std::string& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LeaveKeyLine(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Queues.
+  Queue* FindQueue(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<Queue*> FindOrCreateQueue(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DisposeOf(Queue* queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetQueueAlarm(Queue* queue, absl::Time alarm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetOldTasksOf(Queue* queue, absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Goes on with a purge; false when it is done, and its callback deferred.
+  bool PurgeSome(Purge& purge, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   void SetAlarm(Record* record, absl::Time alarm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AlarmChanged(absl::Time alarm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Hands waiting tasks to waiting claims.
   void MatchClaims(absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NotifyWatchers(Record* record, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -115,25 +187,30 @@ class MemoryStore : public TaskStore {
   absl::Time NextAlarm() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunAlarmThread();
 
-  const MemoryStoreOptions options_;
+  const StoreOptions options_;
 
   absl::Mutex mu_;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t next_order_ ABSL_GUARDED_BY(mu_) = 1;
+  uint64_t next_position_ ABSL_GUARDED_BY(mu_) = 1;  // Of Record::position and Record::key_position.
   uint64_t next_lease_token_ ABSL_GUARDED_BY(mu_) = 1;
+  uint64_t next_queue_revision_ ABSL_GUARDED_BY(mu_) = 1;
+  int64_t next_log_position_ ABSL_GUARDED_BY(mu_) = 1;  // Later than that of any log that is gone.
   WaitId next_wait_id_ ABSL_GUARDED_BY(mu_) = 1;
-  absl::flat_hash_map<std::string, std::unique_ptr<Queue>> queues_ ABSL_GUARDED_BY(mu_);
-  // The key is a part of the record's spec.
-  absl::flat_hash_map<absl::string_view, std::unique_ptr<Record>> records_ ABSL_GUARDED_BY(mu_);
-  absl::btree_map<uint64_t, Record*> by_order_ ABSL_GUARDED_BY(mu_);
-  Fifo fifo_ ABSL_GUARDED_BY(mu_);
-  absl::btree_set<std::pair<absl::Time, uint64_t>> alarms_ ABSL_GUARDED_BY(mu_);  // When, and Record::order.
-  std::deque<Record*> ended_ ABSL_GUARDED_BY(mu_);                                // The longest ended first.
+
+  absl::btree_map<std::string, std::unique_ptr<Queue>> queues_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_set<std::unique_ptr<Record>, NameHash, NameEq> records_ ABSL_GUARDED_BY(mu_);
+  absl::btree_map<uint64_t, Record*> ended_ ABSL_GUARDED_BY(mu_);  // By Record::position.
+  Turns turns_ ABSL_GUARDED_BY(mu_);
+  absl::btree_set<Alarm> alarms_ ABSL_GUARDED_BY(mu_);
   // `queue`, line feed, request id -> the task's name.
   absl::flat_hash_map<std::string, std::string> request_ids_ ABSL_GUARDED_BY(mu_);
   std::deque<std::pair<absl::Time, std::string>> request_id_ages_ ABSL_GUARDED_BY(mu_);
   std::array<std::deque<ClaimWaiter>, task::kHandlerKinds> claims_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<WaitId, Watcher> watchers_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<WaitId, QueueWatcher> queue_watchers_ ABSL_GUARDED_BY(mu_);
+
+  std::deque<Purge> purges_ ABSL_GUARDED_BY(mu_);
 
   absl::CondVar alarm_changed_;
   absl::Time alarm_thread_wakes_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();

@@ -1,5 +1,4 @@
-// The moves of a task in the memory store, and what time brings about. The public calls are in
-// memory_store.cc.
+// The moves of a task in the memory store, and what time brings about.
 #include <algorithm>
 #include <utility>
 
@@ -13,70 +12,93 @@ namespace errand::store {
 
 Record* MemoryStore::Find(absl::string_view name) {
   const auto it = records_.find(name);
-  return it == records_.end() ? nullptr : it->second.get();
+  return it == records_.end() ? nullptr : it->get();
 }
 
 Record* MemoryStore::FindLeased(const Lease& lease) {
   Record* record = Find(lease.task);
-  return record != nullptr && lease.token != 0 && record->lease_token == lease.token ? record : nullptr;
+  const bool holds = record != nullptr && lease.token != 0 && record->history != nullptr &&
+                     record->history->lease_token == lease.token;
+  return holds ? record : nullptr;
 }
 
 void MemoryStore::Schedule(Record* record, absl::Time due, absl::Time now, Deferred& deferred) {
-  SetAlarm(record, due);
-  record->Enter(v1::TASK_STATE_SCHEDULED, now);
+  SetAlarm(record, std::min(due, record->expires));
+  record->Enter(v1::TASK_STATE_SCHEDULED, now, due);
   NotifyWatchers(record, deferred);
 }
 
-void MemoryStore::Enqueue(Record* record, bool at_front, absl::Time now, Deferred& deferred) {
-  SetAlarm(record, absl::InfiniteFuture());
-  if (at_front) {
-    fifo_.PushFront(record);
-  } else {
-    fifo_.PushBack(record);
-  }
+void MemoryStore::Enqueue(Record* record, bool again, absl::Time now, Deferred& deferred) {
+  SetAlarm(record, record->expires);
+  if (!again) record->position = next_position_++;
+  record->queued_time = now;
   record->Enter(v1::TASK_STATE_QUEUED, now);
+  const bool first_of_key = record->key_line == nullptr || record->key_line->tasks.begin()->second == record;
+  if (first_of_key) {
+    record->queue->lines[static_cast<size_t>(record->kind)].Add(record);
+    turns_.Offer(record->queue);
+  }
   NotifyWatchers(record, deferred);
 }
 
 ClaimedTask MemoryStore::Start(Record* record, const ClaimRequest& request, absl::Time now,
                                Deferred& deferred) {
-  ClaimedTask claimed;
-  record->lease_token = next_lease_token_++;
-  record->holder = request.holder;
-  record->cancel_requested = false;
+  record->StartAttempt(request.worker, now);
+  History& past = *record->history;
+  past.lease_token = next_lease_token_++;
+  past.holder = request.holder;
+  past.cancel_requested = false;
   SetAlarm(record, now + request.lease_duration);
-  v1::Task& output = record->output;
-  output.set_attempt_count(output.attempt_count() + 1);
-  *output.mutable_start_time() = task::ToProto(now);
-  output.clear_progress();
-  claimed.lease = {record->name(), record->lease_token};
-  claimed.task = record->spec;
-  claimed.attempt = output.attempt_count();
-  if (output.has_result()) claimed.previous_result = output.result();
+  ClaimedTask claimed;
+  claimed.lease = {std::string(record->name()), past.lease_token};
+  claimed.task = record->Spec();
+  claimed.attempt = past.output.attempt_count();
+  claimed.tries = past.tries;
+  if (past.output.has_result()) claimed.previous_result = past.output.result();
   record->Enter(v1::TASK_STATE_RUNNING, now);
   NotifyWatchers(record, deferred);
   return claimed;
 }
 
+void MemoryStore::DropLease(Record* record) {
+  if (record->history == nullptr || record->history->lease_token == 0) return;
+  record->history->lease_token = 0;
+  record->history->holder = nullptr;
+  // Where `max_running` held it back. Its task counts as running until it has entered its next state.
+  turns_.Offer(record->queue);
+}
+
 void MemoryStore::End(Record* record, v1::TaskState state, absl::Time now, Deferred& deferred) {
+  Queue* queue = record->queue;
   SetAlarm(record, absl::InfiniteFuture());
-  record->lease_token = 0;
-  record->holder = nullptr;
-  *record->output.mutable_end_time() = task::ToProto(now);
-  --record->queue->live_tasks;
-  record->queue->live_bytes -= record->bytes;
-  ended_.push_back(record);
+  if (record->waiting) queue->lines[static_cast<size_t>(record->kind)].Remove(record);
+  DropLease(record);
+  *record->Grown().output.mutable_end_time() = task::ToProto(now);
   record->Enter(state, now);
+  queue->live_bytes -= record->bytes();
+  queue->finished.Add(now);
+  record->position = next_position_++;
+  queue->ended.emplace_hint(queue->ended.end(), record->position, record);
+  ended_.emplace_hint(ended_.end(), record->position, record);
+  LeaveKeyLine(record);
   NotifyWatchers(record, deferred);
+  ForgetOldTasksOf(queue, now, deferred);
+}
+
+void MemoryStore::Expire(Record* record, absl::Time now, Deferred& deferred) {
+  *record->Grown().output.mutable_error() = task::ToProto(task::Error(
+      absl::StatusCode::kDeadlineExceeded, "EXPIRED", "the task had not started before its expire_time"));
+  End(record, v1::TASK_STATE_EXPIRED, now, deferred);
 }
 
 void MemoryStore::ExpireLease(Record* record, absl::Time now, Deferred& deferred) {
-  const bool cancelled = record->cancel_requested;
-  record->lease_token = 0;
-  record->holder = nullptr;
-  *record->output.mutable_error() = task::ToProto(task::Error(absl::StatusCode::kUnavailable, "LEASE_EXPIRED",
-                                                              "the server that ran it stopped answering"));
-  const auto backoff = task::NextBackoff(record->spec->retry_policy(), record->output.attempt_count());
+  History& past = *record->history;
+  const bool cancelled = past.cancel_requested;
+  DropLease(record);
+  *past.output.mutable_error() = task::ToProto(task::Error(absl::StatusCode::kUnavailable, "LEASE_EXPIRED",
+                                                           "the server that ran it stopped answering"));
+  record->EndAttempt(past.output.error(), nullptr, now);
+  const auto backoff = task::NextBackoff(record->Spec()->retry_policy(), past.tries);
   if (cancelled) {
     End(record, v1::TASK_STATE_CANCELLED, now, deferred);
   } else if (backoff.has_value()) {
@@ -87,27 +109,64 @@ void MemoryStore::ExpireLease(Record* record, absl::Time now, Deferred& deferred
 }
 
 void MemoryStore::Forget(Record* record, Deferred& deferred) {
-  for (WaitId id : record->watchers) {
-    const auto it = watchers_.find(id);
-    deferred.push_back([done = std::move(it->second.done), name = record->name()]() mutable {
-      done(task::NotFound("task", name));
-    });
-    watchers_.erase(it);
-  }
   Queue* queue = record->queue;
-  by_order_.erase(record->order);
-  records_.erase(record->name());
-  if (--queue->kept_tasks == 0) {
-    const std::string name = queue->name;
-    queues_.erase(name);
+  if (record->history != nullptr) {
+    for (WaitId id : record->history->watchers) {
+      const auto it = watchers_.find(id);
+      deferred.push_back([done = std::move(it->second.done), name = std::string(record->name())]() mutable {
+        done(task::NotFound("task", name));
+      });
+      watchers_.erase(it);
+    }
   }
+  if (record->ended()) {
+    queue->ended.erase(record->position);
+    ended_.erase(record->position);
+  } else {
+    SetAlarm(record, absl::InfiniteFuture());
+    if (record->waiting) queue->lines[static_cast<size_t>(record->kind)].Remove(record);
+    queue->live_bytes -= record->bytes();
+    LeaveKeyLine(record);
+  }
+  queue->Moved(record->state, v1::TASK_STATE_UNSPECIFIED);
+  queue->records.erase(record->order);
+  records_.erase(records_.find(record->name()));
+  DisposeOf(queue);
+}
+
+void MemoryStore::JoinKeyLine(Record* record, const std::string& key) {
+  std::unique_ptr<KeyLine>& line = record->queue->keys[key];
+  if (line == nullptr) line = std::make_unique<KeyLine>(KeyLine{key, {}});
+  record->key_line = line.get();
+  record->key_position = next_position_++;
+  line->tasks.emplace_hint(line->tasks.end(), record->key_position, record);
+}
+
+void MemoryStore::LeaveKeyLine(Record* record) {
+  KeyLine* line = std::exchange(record->key_line, nullptr);
+  if (line == nullptr) return;
+  line->tasks.erase(record->key_position);
+  if (line->tasks.empty()) {
+    record->queue->keys.erase(record->queue->keys.find(line->key));
+    return;
+  }
+  Record* first = line->tasks.begin()->second;
+  if (first->state != v1::TASK_STATE_QUEUED || first->waiting) return;
+  first->queue->lines[static_cast<size_t>(first->kind)].Add(first);
+  turns_.Offer(first->queue);
 }
 
 void MemoryStore::SetAlarm(Record* record, absl::Time alarm) {
-  if (record->alarm != absl::InfiniteFuture()) alarms_.erase({record->alarm, record->order});
+  if (record->alarm != absl::InfiniteFuture()) {
+    alarms_.erase({record->alarm, record->order, record, nullptr});
+  }
   record->alarm = alarm;
   if (alarm == absl::InfiniteFuture()) return;
-  alarms_.insert({alarm, record->order});
+  alarms_.insert({alarm, record->order, record, nullptr});
+  AlarmChanged(alarm);
+}
+
+void MemoryStore::AlarmChanged(absl::Time alarm) {
   if (alarm < alarm_thread_wakes_) alarm_changed_.Signal();
 }
 
@@ -118,7 +177,10 @@ void MemoryStore::MatchClaims(absl::Time now, Deferred& deferred) {
       ClaimWaiter& waiter = waiters.front();
       std::vector<ClaimedTask> claimed;
       while (static_cast<int>(claimed.size()) < waiter.request.max_tasks) {
-        Record* record = fifo_.Pop(static_cast<task::HandlerKind>(kind));
+        Record* record = turns_.Next(static_cast<task::HandlerKind>(kind), now, [this](Queue* queue) {
+          mu_.AssertHeld();
+          SetQueueAlarm(queue, std::min(queue->alarm, queue->bucket.NextToken()));
+        });
         if (record == nullptr) break;
         claimed.push_back(Start(record, waiter.request, now, deferred));
       }
@@ -132,23 +194,35 @@ void MemoryStore::MatchClaims(absl::Time now, Deferred& deferred) {
 }
 
 void MemoryStore::NotifyWatchers(Record* record, Deferred& deferred) {
-  for (WaitId id : std::exchange(record->watchers, {})) {
-    const auto it = watchers_.find(id);
-    const WatchRequest& request = it->second.request;
-    const int64_t after = std::max(request.after_sequence, record->oldest_sequence() - 1);
-    deferred.push_back(
-        [done = std::move(it->second.done),
-         batch = record->EventsAfter(after, request.max_events)]() mutable { done(std::move(batch)); });
-    watchers_.erase(it);
+  if (record->history != nullptr) {
+    for (WaitId id : std::exchange(record->history->watchers, {})) {
+      const auto it = watchers_.find(id);
+      const WatchRequest& request = it->second.request;
+      const int64_t after = std::max(request.after_sequence, record->oldest_sequence() - 1);
+      deferred.push_back(
+          [done = std::move(it->second.done),
+           batch = record->EventsAfter(after, request.max_events)]() mutable { done(std::move(batch)); });
+      watchers_.erase(it);
+    }
+  }
+  Queue* queue = record->queue;
+  for (WaitId id : std::exchange(queue->watchers, {})) {
+    const auto it = queue_watchers_.find(id);
+    const WatchQueueRequest& request = it->second.request;
+    deferred.push_back([done = std::move(it->second.done),
+                        batch = queue->log->Read(request.after_position, request.max_events)]() mutable {
+      done(std::move(batch));
+    });
+    queue_watchers_.erase(it);
   }
 }
 
 void MemoryStore::ForgetOldTasks(absl::Time now, Deferred& deferred) {
   while (!ended_.empty()) {
-    Record* oldest = ended_.front();
+    Record* oldest = ended_.begin()->second;
     const bool too_many = static_cast<int64_t>(ended_.size()) > options_.max_ended_tasks;
-    if (!too_many && task::FromProto(oldest->output.end_time()) + options_.max_ended_age > now) break;
-    ended_.pop_front();
+    const absl::Time end = task::FromProto(oldest->history->output.end_time());
+    if (!too_many && end + options_.max_ended_age > now) break;
     Forget(oldest, deferred);
   }
 }
@@ -165,14 +239,22 @@ void MemoryStore::RunAlarms() {
   {
     absl::MutexLock lock(&mu_);
     const absl::Time now = Now();
-    while (!alarms_.empty() && alarms_.begin()->first <= now) {
-      Record* record = by_order_.at(alarms_.begin()->second);
-      if (record->output.state() == v1::TASK_STATE_RUNNING) {
+    while (!alarms_.empty() && alarms_.begin()->time <= now) {
+      const Alarm alarm = *alarms_.begin();
+      if (Queue* queue = alarm.queue; queue != nullptr) {
+        SetQueueAlarm(queue, absl::InfiniteFuture());
+        turns_.Offer(queue);
+        ForgetOldTasksOf(queue, now, deferred);
+        DisposeOf(queue);
+      } else if (Record* record = alarm.record; record->state == v1::TASK_STATE_RUNNING) {
         ExpireLease(record, now, deferred);
+      } else if (record->expires <= now) {
+        Expire(record, now, deferred);
       } else {
-        Enqueue(record, /*at_front=*/false, now, deferred);
+        Enqueue(record, /*again=*/false, now, deferred);
       }
     }
+    if (!purges_.empty() && !PurgeSome(purges_.front(), deferred)) purges_.pop_front();
     MatchClaims(now, deferred);
     ForgetOldTasks(now, deferred);
     ForgetOldRequestIds(now);
@@ -183,9 +265,11 @@ void MemoryStore::RunAlarms() {
 absl::Time MemoryStore::Now() const { return options_.clock ? options_.clock() : absl::Now(); }
 
 absl::Time MemoryStore::NextAlarm() const {
-  absl::Time next = alarms_.empty() ? absl::InfiniteFuture() : alarms_.begin()->first;
+  if (!purges_.empty()) return absl::InfinitePast();
+  absl::Time next = alarms_.empty() ? absl::InfiniteFuture() : alarms_.begin()->time;
   if (!ended_.empty()) {
-    next = std::min(next, task::FromProto(ended_.front()->output.end_time()) + options_.max_ended_age);
+    const v1::Task& oldest = ended_.begin()->second->history->output;
+    next = std::min(next, task::FromProto(oldest.end_time()) + options_.max_ended_age);
   }
   return next;
 }

@@ -2,101 +2,206 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/store/memory/queue.h"
 #include "server/task/duration.h"
 
 namespace errand::store {
+namespace {
 
-Record::Record(TaskSpec task_spec, uint64_t task_order, Queue* task_queue)
-    : spec(std::move(task_spec)),
-      order(task_order),
-      queue(task_queue),
-      bytes(static_cast<int64_t>(spec->ByteSizeLong())) {}
+constexpr int kMaxAttemptsKept = 100;
 
-void Record::Enter(v1::TaskState state, absl::Time now) {
-  output.set_state(state);
-  ++revision;
-  auto event = std::make_shared<v1::TaskEvent>();
-  v1::StateChange& change = *event->mutable_state();
-  change.set_state(state);
-  if (output.has_error()) *change.mutable_error() = output.error();
-  if (output.has_result() && state != v1::TASK_STATE_RUNNING) *change.mutable_result() = output.result();
-  if (output.has_usage() && state != v1::TASK_STATE_RUNNING) *change.mutable_usage() = output.usage();
-  if (state == v1::TASK_STATE_SCHEDULED) *change.mutable_schedule_time() = task::ToProto(alarm);
-  Add(std::move(event), now);
-}
+absl::string_view IdOf(absl::string_view name) { return name.substr(name.rfind('/') + 1); }
 
-void Record::AddReport(v1::TaskEvent event, absl::Time now, size_t max_events) {
-  if (event.has_progress()) {
-    *output.mutable_progress() = event.progress();
-    ++revision;
-    const bool replaces = events.size() > dropped && events.back()->has_progress() &&
-                          events.back()->attempt() == output.attempt_count() &&
-                          latest_sequence() > read_sequence;
-    if (replaces) {
-      events.pop_back();
-      --next_sequence;
-    }
+}  // namespace
+
+Record::Record(v1::Task& task, uint64_t task_order, Queue* task_queue, absl::Time now)
+    : order(task_order), queue(task_queue), create_time(now) {
+  kind = task::KindOf(task);
+  priority = static_cast<int8_t>(task.priority());
+  if (task.has_expire_time()) expires = task::FromProto(task.expire_time());
+  const std::string task_name = std::move(*task.mutable_name());
+  task.clear_name();
+  // Where the server chose the id, it is the uid.
+  const bool same = task.uid() == IdOf(task_name);
+  const std::string uid = same ? std::move(*task.mutable_uid()) : "";
+  if (same) task.clear_uid();
+  // The handler's message is put aside while the rest is serialized.
+  v1::LuaTask lua;
+  v1::EmailTask email;
+  if (kind == task::HandlerKind::kLua) {
+    lua.Swap(task.mutable_lua());
+  } else {
+    email.Swap(task.mutable_email());
   }
-  Add(std::make_shared<v1::TaskEvent>(std::move(event)), now);
-  if (events.size() - dropped > max_events) events[dropped++].reset();
-  if (dropped > max_events) {
-    events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(dropped));
-    dropped = 0;
+  const google::protobuf::MessageLite& handler =
+      kind == task::HandlerKind::kLua ? static_cast<const google::protobuf::MessageLite&>(lua) : email;
+  name_size = static_cast<uint32_t>(task_name.size());
+  basic_size = static_cast<uint32_t>(task.ByteSizeLong());
+  handler_size = static_cast<uint32_t>(handler.ByteSizeLong());
+  packed = std::make_unique_for_overwrite<char[]>(name_size + basic_size + handler_size);
+  std::memcpy(packed.get(), task_name.data(), name_size);
+  uint8_t* basic = reinterpret_cast<uint8_t*>(packed.get() + name_size);
+  task.SerializeWithCachedSizesToArray(basic);
+  handler.SerializeWithCachedSizesToArray(basic + basic_size);
+  task.set_name(task_name);
+  if (same) task.set_uid(uid);
+}
+
+int64_t Record::oldest_sequence() const {
+  if (history == nullptr) return 1;
+  return history->next_sequence - static_cast<int64_t>(history->events.size() - history->dropped);
+}
+
+v1::Task Record::Unpack(v1::TaskView view) const {
+  v1::Task task;
+  // What this process has serialized itself does parse.
+  (void)task.ParseFromArray(packed.get() + name_size, static_cast<int>(basic_size));
+  task.set_name(std::string(name()));
+  if (task.uid().empty()) task.set_uid(std::string(IdOf(name())));
+  if (view == v1::TASK_VIEW_FULL) {
+    google::protobuf::MessageLite& handler =
+        kind == task::HandlerKind::kLua ? static_cast<google::protobuf::MessageLite&>(*task.mutable_lua())
+                                        : *task.mutable_email();
+    (void)handler.ParseFromArray(packed.get() + name_size + basic_size, static_cast<int>(handler_size));
   }
+  return task;
 }
 
-void Record::Add(std::shared_ptr<v1::TaskEvent> event, absl::Time now) {
-  event->set_sequence(next_sequence++);
-  event->set_task(name());
-  event->set_attempt(output.attempt_count());
-  *event->mutable_event_time() = task::ToProto(now);
-  events.push_back(std::move(event));
+TaskSpec Record::Spec() const { return std::make_shared<const v1::Task>(Unpack(v1::TASK_VIEW_FULL)); }
+
+v1::Task Record::View(v1::TaskView view) const {
+  v1::Task task = Unpack(view);
+  AddOutput(view, task);
+  return task;
 }
 
-EventBatch Record::EventsAfter(int64_t sequence, int max_events) {
-  EventBatch batch;
-  const auto first =
-      events.begin() + static_cast<std::ptrdiff_t>(dropped) + (sequence + 1 - oldest_sequence());
-  const auto last = first + std::min<int64_t>(max_events, events.end() - first);
-  batch.events.assign(first, last);
-  batch.ended = ended() && last == events.end();
-  if (!batch.events.empty()) read_sequence = std::max(read_sequence, batch.events.back()->sequence());
-  return batch;
+void Record::AddOutput(v1::TaskView view, v1::Task& task) const {
+  task.set_state(state);
+  *task.mutable_create_time() = task::ToProto(create_time);
+  task.set_etag(Etag());
+  if (history == nullptr) return;
+  const v1::Task& output = history->output;
+  task.set_attempt_count(output.attempt_count());
+  if (output.has_progress()) *task.mutable_progress() = output.progress();
+  if (output.has_error()) *task.mutable_error() = output.error();
+  if (output.has_usage()) *task.mutable_usage() = output.usage();
+  if (output.has_start_time()) *task.mutable_start_time() = output.start_time();
+  if (output.has_end_time()) *task.mutable_end_time() = output.end_time();
+  if (view != v1::TASK_VIEW_FULL) return;
+  if (output.has_result()) *task.mutable_result() = output.result();
+  *task.mutable_attempts() = output.attempts();
 }
 
 std::string Record::Etag() const { return absl::StrCat(absl::Hex(order), "-", revision); }
 
-v1::Task Record::View(v1::TaskView view) const {
-  v1::Task task;
-  if (view == v1::TASK_VIEW_FULL) {
-    task = *spec;
-  } else {
-    task.set_name(spec->name());
-    task.set_uid(spec->uid());
-    if (spec->has_lua()) task.mutable_lua();
-    if (spec->has_email()) task.mutable_email();
-    task.set_priority(spec->priority());
-    *task.mutable_labels() = spec->labels();
-    if (spec->has_schedule_time()) *task.mutable_schedule_time() = spec->schedule_time();
-    *task.mutable_run_timeout() = spec->run_timeout();
-    if (spec->has_retry_policy()) *task.mutable_retry_policy() = spec->retry_policy();
-    *task.mutable_limits() = spec->limits();
-    task.set_durability(spec->durability());
+void Record::StartAttempt(const std::string& worker, absl::Time now) {
+  v1::Task& output = Grown().output;
+  output.set_attempt_count(output.attempt_count() + 1);
+  ++history->tries;
+  *output.mutable_start_time() = task::ToProto(now);
+  output.clear_progress();
+  if (output.attempts_size() >= kMaxAttemptsKept) output.mutable_attempts()->DeleteSubrange(0, 1);
+  v1::Attempt& attempt = *output.add_attempts();
+  attempt.set_number(output.attempt_count());
+  attempt.set_worker(worker);
+  *attempt.mutable_start_time() = output.start_time();
+  expires = absl::InfiniteFuture();
+}
+
+void Record::EndAttempt(const google::rpc::Status& error, const v1::Usage* usage, absl::Time now) {
+  v1::Attempt& attempt = *history->output.mutable_attempts()->rbegin();
+  *attempt.mutable_end_time() = task::ToProto(now);
+  if (error.code() != 0) *attempt.mutable_error() = error;
+  if (usage != nullptr) *attempt.mutable_usage() = *usage;
+}
+
+History& Record::Grown() {
+  if (history != nullptr) return *history;
+  history = std::make_unique<History>();
+  // What a task without history has gone through. It is no news for those who watch the queue.
+  if (state == v1::TASK_STATE_QUEUED) Number(StateEvent(), create_time);
+  return *history;
+}
+
+void Record::Enter(v1::TaskState new_state, absl::Time now, absl::Time due) {
+  const bool created = state == v1::TASK_STATE_UNSPECIFIED;
+  // Only a queue that is watched needs the first event of a task now.
+  const bool implied = created && new_state == v1::TASK_STATE_QUEUED && queue->log == nullptr;
+  if (!implied) Grown();
+  queue->Moved(state, new_state);
+  state = new_state;
+  ++revision;
+  if (implied) return;
+  History& past = *history;
+  auto event = StateEvent();
+  v1::StateChange& change = *event->mutable_state();
+  const v1::Task& output = past.output;
+  if (output.has_error()) *change.mutable_error() = output.error();
+  if (output.has_result() && state != v1::TASK_STATE_RUNNING) *change.mutable_result() = output.result();
+  if (output.has_usage() && state != v1::TASK_STATE_RUNNING) *change.mutable_usage() = output.usage();
+  if (state == v1::TASK_STATE_SCHEDULED) *change.mutable_schedule_time() = task::ToProto(due);
+  Add(std::move(event), now);
+}
+
+void Record::AddReport(v1::TaskEvent event, absl::Time now, size_t max_events) {
+  History& past = Grown();
+  auto& events = past.events;
+  if (event.has_progress()) {
+    *past.output.mutable_progress() = event.progress();
+    ++revision;
+    const bool replaces = events.size() > past.dropped && events.back()->has_progress() &&
+                          events.back()->attempt() == past.output.attempt_count() &&
+                          latest_sequence() > past.read_sequence &&
+                          (queue->log == nullptr || !queue->log->HasBeenRead(past.log_position));
+    if (replaces) {
+      events.pop_back();
+      --past.next_sequence;
+      if (queue->log != nullptr && past.log_position != 0) queue->log->Drop(past.log_position);
+    }
   }
-  task.set_state(output.state());
-  task.set_attempt_count(output.attempt_count());
-  if (output.has_progress()) *task.mutable_progress() = output.progress();
-  if (output.has_result() && view == v1::TASK_VIEW_FULL) *task.mutable_result() = output.result();
-  if (output.has_error()) *task.mutable_error() = output.error();
-  if (output.has_usage()) *task.mutable_usage() = output.usage();
-  *task.mutable_create_time() = output.create_time();
-  if (output.has_start_time()) *task.mutable_start_time() = output.start_time();
-  if (output.has_end_time()) *task.mutable_end_time() = output.end_time();
-  task.set_etag(Etag());
-  return task;
+  Add(std::make_shared<v1::TaskEvent>(std::move(event)), now);
+  if (events.size() - past.dropped > max_events) events[past.dropped++].reset();
+  if (past.dropped > max_events) {
+    events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(past.dropped));
+    past.dropped = 0;
+  }
+}
+
+std::shared_ptr<v1::TaskEvent> Record::StateEvent() const {
+  auto event = std::make_shared<v1::TaskEvent>();
+  event->mutable_state()->set_state(state);
+  return event;
+}
+
+void Record::Add(std::shared_ptr<v1::TaskEvent> event, absl::Time now) {
+  history->log_position = queue->log != nullptr ? queue->log->Append(event) : 0;
+  Number(std::move(event), now);
+}
+
+void Record::Number(std::shared_ptr<v1::TaskEvent> event, absl::Time now) {
+  event->set_sequence(history->next_sequence++);
+  event->set_task(std::string(name()));
+  event->set_attempt(history->output.attempt_count());
+  *event->mutable_event_time() = task::ToProto(now);
+  history->events.push_back(std::move(event));
+}
+
+EventBatch Record::EventsAfter(int64_t sequence, int max_events) {
+  History& past = Grown();
+  EventBatch batch;
+  const auto first =
+      past.events.begin() + static_cast<std::ptrdiff_t>(past.dropped) + (sequence + 1 - oldest_sequence());
+  const auto last = first + std::min<int64_t>(max_events, past.events.end() - first);
+  batch.events.assign(first, last);
+  batch.ended = ended() && last == past.events.end();
+  if (!batch.events.empty()) {
+    past.read_sequence = std::max(past.read_sequence, batch.events.back()->sequence());
+  }
+  return batch;
 }
 
 }  // namespace errand::store

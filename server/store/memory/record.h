@@ -6,66 +6,109 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "errand/v1/task.pb.h"
 #include "server/store/task_store.h"
+#include "server/task/state.h"
 
 namespace errand::store {
 
+struct KeyLine;
 struct Queue;
 
-// One task in memory: what was asked for, what has become of it, and its events. Guarded by the store's
-// mutex.
-struct Record {
-  // Starts with `spec`, in no state.
-  Record(TaskSpec spec, uint64_t order, Queue* queue);
+// What a task has gone through. Most of the tasks that wait have gone through nothing yet but being queued,
+// and have no History: that keeps them small.
+struct History {
+  v1::Task output;    // The output-only fields that change after creation, but state and etag.
+  int32_t tries = 0;  // Attempts since the last Retry.
 
-  const std::string& name() const { return spec->name(); }
-  bool ended() const { return task::IsTerminal(output.state()); }
-  int64_t latest_sequence() const { return next_sequence - 1; }
-  int64_t oldest_sequence() const { return next_sequence - static_cast<int64_t>(events.size() - dropped); }
-
-  // Enters a state and adds its event, with what `output` says of error, result and usage.
-  void Enter(v1::TaskState state, absl::Time now);
-
-  // Adds an event that an attempt reported. At most `max_events` are kept.
-  void AddReport(v1::TaskEvent event, absl::Time now, size_t max_events);
-
-  // Up to `max_events` events after a sequence that is in range.
-  EventBatch EventsAfter(int64_t sequence, int max_events);
-
-  std::string Etag() const;
-
-  // The task as clients see it.
-  v1::Task View(v1::TaskView view) const;
-
-  const TaskSpec spec;
-  const uint64_t order;  // Of submission; unique.
-  Queue* const queue;
-  const int64_t bytes;  // What counts against the queue's bound.
-
-  v1::Task output;  // The output-only fields.
-  int64_t revision = 0;
   std::vector<std::shared_ptr<const v1::TaskEvent>> events;
   size_t dropped = 0;  // So many of `events` at the front are null: erased together, not one by one.
   int64_t next_sequence = 1;
   int64_t read_sequence = 0;  // Events up to this one have been read and may not change any more.
+  int64_t log_position = 0;   // Of the last event in the queue's log; 0 if it is not there.
   std::vector<WaitId> watchers;
-
-  // While SCHEDULED: when it is due. While RUNNING: when its lease expires.
-  absl::Time alarm = absl::InfiniteFuture();
 
   // While RUNNING.
   uint64_t lease_token = 0;
   LeaseHolder* holder = nullptr;
   bool cancel_requested = false;
+};
 
-  // While QUEUED: the neighbours in the Fifo's list.
-  Record* previous = nullptr;
-  Record* next = nullptr;
+// One task in memory: what was asked for, what has become of it, and its events. Guarded by the store's
+// mutex.
+struct Record {
+  // Takes what the client asked for out of `task`, which is left in BASIC view (see AddOutput). In no state.
+  Record(v1::Task& task, uint64_t order, Queue* queue, absl::Time now);
+
+  absl::string_view name() const { return {packed.get(), name_size}; }
+  bool ended() const { return task::IsTerminal(state); }
+  bool started() const { return history != nullptr && history->output.attempt_count() > 0; }
+  int64_t latest_sequence() const { return history == nullptr ? 1 : history->next_sequence - 1; }
+  int64_t oldest_sequence() const;
+
+  // What the client asked for, with defaults.
+  TaskSpec Spec() const;
+  // The task as clients see it.
+  v1::Task View(v1::TaskView view) const;
+  // Adds what has become of the task to `task`, which has what was asked for.
+  void AddOutput(v1::TaskView view, v1::Task& task) const;
+  std::string Etag() const;
+
+  // Enters a state and adds its event, with what `history` says of error, result and usage. `due` is when
+  // the next attempt is due, where the state is SCHEDULED.
+  void Enter(v1::TaskState state, absl::Time now, absl::Time due = absl::InfiniteFuture());
+  // Counts an attempt and adds it to the history of attempts. Before Enter.
+  void StartAttempt(const std::string& worker, absl::Time now);
+  // Completes that entry. `usage` may be null.
+  void EndAttempt(const google::rpc::Status& error, const v1::Usage* usage, absl::Time now);
+  // Adds an event that an attempt reported. At most `max_events` are kept.
+  void AddReport(v1::TaskEvent event, absl::Time now, size_t max_events);
+  // Up to `max_events` events after a sequence that is in range.
+  EventBatch EventsAfter(int64_t sequence, int max_events);
+  // The history, made now if there is none.
+  History& Grown();
+
+  // What was asked for, serialized: the name, the BASIC view without it, and the handler's message.
+  std::unique_ptr<char[]> packed;
+  uint32_t name_size = 0;
+  uint32_t basic_size = 0;
+  uint32_t handler_size = 0;
+  int32_t revision = 0;
+
+  const uint64_t order;  // Of submission; unique.
+  Queue* const queue;
+  const absl::Time create_time;
+  v1::TaskState state = v1::TASK_STATE_UNSPECIFIED;
+  int8_t priority = 0;
+  task::HandlerKind kind = task::HandlerKind::kLua;
+  bool waiting = false;  // In the queue's waiting line.
+
+  // While QUEUED: orders those that wait. Once ended: orders those that have.
+  uint64_t position = 0;
+  // Where there is an ordering key: the tasks that share it, and the place among them, until it has ended.
+  KeyLine* key_line = nullptr;
+  uint64_t key_position = 0;
+
+  // While QUEUED: since when.
+  absl::Time queued_time = absl::InfinitePast();
+  // When to give up on it, until it has started.
+  absl::Time expires = absl::InfiniteFuture();
+  // While SCHEDULED: when it is due. While RUNNING: when its lease expires. And when it expires.
+  absl::Time alarm = absl::InfiniteFuture();
+
+  std::unique_ptr<History> history;
+
+  int64_t bytes() const { return int64_t{name_size} + basic_size + handler_size; }
 
  private:
+  v1::Task Unpack(v1::TaskView view) const;
+  std::shared_ptr<v1::TaskEvent> StateEvent() const;
+  // Adds an event to the task's and to the queue's log.
   void Add(std::shared_ptr<v1::TaskEvent> event, absl::Time now);
+  // Adds an event to the task's.
+  void Number(std::shared_ptr<v1::TaskEvent> event, absl::Time now);
 };
 
 }  // namespace errand::store

@@ -1,0 +1,78 @@
+#include "server/service/intake.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/task/duration.h"
+#include "server/task/errors.h"
+#include "server/task/limits.h"
+#include "server/task/name.h"
+#include "server/task/validate.h"
+
+namespace errand::service {
+namespace {
+
+constexpr absl::Duration kRetryDelay = absl::Seconds(1);
+
+void ClearOutputOnly(v1::Task& task) {
+  task.clear_state();
+  task.clear_attempt_count();
+  task.clear_progress();
+  task.clear_result();
+  task.clear_error();
+  task.clear_usage();
+  task.clear_create_time();
+  task.clear_start_time();
+  task.clear_end_time();
+  task.clear_etag();
+  task.clear_attempts();
+}
+
+}  // namespace
+
+absl::Status Intake::CheckOpen() const {
+  if (!closed_.load(std::memory_order_relaxed)) return absl::OkStatus();
+  return task::ShuttingDown(kRetryDelay);
+}
+
+absl::StatusOr<store::Submission> Intake::Prepare(v1::CreateTaskRequest& request, ValidateOnly validate_only,
+                                                  absl::Time now) {
+  const absl::string_view queue =
+      request.parent().empty() ? task::kDefaultQueue : absl::string_view(request.parent());
+  absl::Status status = task::CheckQueueName(queue, "parent");
+  if (!status.ok()) return status;
+  if (!request.task_id().empty()) {
+    status = task::CheckId(request.task_id(), "task_id");
+    if (!status.ok()) return status;
+  }
+  if (request.request_id().size() > task::kMaxRequestIdBytes) {
+    return task::InvalidField("request_id",
+                              absl::StrCat("must be at most ", task::kMaxRequestIdBytes, " bytes"));
+  }
+  if (!request.has_task()) return task::InvalidField("task", "must be set");
+  status = task::ValidateTask(request.task(), "task", now);
+  if (!status.ok()) return status;
+  if (request.validate_only() && validate_only == ValidateOnly::kRefused) {
+    return task::InvalidField("validate_only", "must not be set: use CreateTask to validate");
+  }
+
+  // Never on an arena: nothing is copied.
+  std::unique_ptr<v1::Task> task(request.release_task());
+  ClearOutputOnly(*task);
+  if (task->has_ttl()) {
+    const absl::Time expire_time = now + task::FromProto(task->ttl());
+    *task->mutable_expire_time() = task::ToProto(expire_time);
+  }
+  task->set_durability(v1::DURABILITY_MEMORY);
+  task->set_uid(task::NewUid());
+  task->set_name(task::TaskName(queue, request.task_id().empty() ? task->uid() : request.task_id()));
+  store::Submission submission;
+  submission.task = std::move(task);
+  submission.request_id = std::move(*request.mutable_request_id());
+  submission.validate_only = request.validate_only();
+  return submission;
+}
+
+}  // namespace errand::service

@@ -1,0 +1,37 @@
+#ifndef ERRAND_SERVER_SERVICE_INTAKE_H_
+#define ERRAND_SERVER_SERVICE_INTAKE_H_
+
+#include <atomic>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "errand/v1/tasks.pb.h"
+#include "server/store/task_store.h"
+
+namespace errand::service {
+
+// Whether a request may ask for a check alone.
+enum class ValidateOnly { kAllowed, kRefused };
+
+// Makes submissions of requests, until it is closed. Any thread.
+class Intake {
+ public:
+  // Takes nothing more.
+  void Close() { closed_.store(true); }
+
+  // UNAVAILABLE once it is closed.
+  absl::Status CheckOpen() const;
+
+  // Checks a request, but for what only a compiler sees (see SourceChecks), and takes its task out of it.
+  // Errors name fields of CreateTaskRequest.
+  static absl::StatusOr<store::Submission> Prepare(v1::CreateTaskRequest& request, ValidateOnly validate_only,
+                                                   absl::Time now);
+
+ private:
+  std::atomic<bool> closed_{false};
+};
+
+}  // namespace errand::service
+
+#endif  // ERRAND_SERVER_SERVICE_INTAKE_H_

@@ -1,0 +1,176 @@
+#include "server/service/queues_service.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/service/page_token.h"
+#include "server/service/store_call.h"
+#include "server/task/errors.h"
+#include "server/task/name.h"
+#include "server/task/queue_settings.h"
+
+namespace errand::service {
+namespace {
+
+// Calls of each method that wait to be accepted, a loop. Each costs a scan step at every completion of the
+// loop, and these methods are seldom called.
+constexpr int kArmedCalls = 2;
+
+PageScope ListScope() { return {"ListQueues"}; }
+
+// Of a method that has nothing but a queue's name.
+template <class Request>
+absl::Status CheckName(const Request& request) {
+  return task::CheckQueueName(request.name(), "name");
+}
+
+template <class Response>
+absl::Status TakeQueue(absl::StatusOr<v1::Queue> queue, Response& response) {
+  if (queue.ok()) response.mutable_queue()->Swap(&*queue);
+  return queue.status();
+}
+
+}  // namespace
+
+struct QueuesService::GetMethod {
+  using Request = v1::GetQueueRequest;
+  using Response = v1::GetQueueResponse;
+  using Answer = absl::StatusOr<v1::Queue>;
+  static constexpr auto kAccept = &Grpc::RequestGetQueue;
+  static absl::Status Check(const Request& request) { return CheckName(request); }
+  static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
+    store.GetQueue(request.name(), std::move(done));
+  }
+  static absl::Status Take(Answer answer, Response& response) {
+    return TakeQueue(std::move(answer), response);
+  }
+};
+
+struct QueuesService::ListMethod {
+  using Request = v1::ListQueuesRequest;
+  using Response = v1::ListQueuesResponse;
+  using Answer = absl::StatusOr<store::QueuePage>;
+  static constexpr auto kAccept = &Grpc::RequestListQueues;
+  static absl::Status Check(const Request& request) {
+    const absl::StatusOr<int> page_size = PageSize(request.page_size());
+    return page_size.ok() ? ReadPageToken(request.page_token(), ListScope()).status() : page_size.status();
+  }
+  static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
+    store::ListQueuesRequest list;
+    list.after_name = *ReadPageToken(request.page_token(), ListScope());
+    list.max_queues = *PageSize(request.page_size());
+    store.ListQueues(std::move(list), std::move(done));
+  }
+  static absl::Status Take(Answer answer, Response& response) {
+    if (!answer.ok()) return answer.status();
+    for (v1::Queue& queue : answer->queues) response.add_queues()->Swap(&queue);
+    if (answer->more && response.queues_size() > 0) {
+      response.set_next_page_token(
+          MakePageToken(ListScope(), response.queues(response.queues_size() - 1).name()));
+    }
+    return absl::OkStatus();
+  }
+};
+
+struct QueuesService::UpdateMethod {
+  using Request = v1::UpdateQueueRequest;
+  using Response = v1::UpdateQueueResponse;
+  using Answer = absl::StatusOr<v1::Queue>;
+  static constexpr auto kAccept = &Grpc::RequestUpdateQueue;
+  static absl::Status Check(const Request& request) {
+    if (!request.has_queue()) return task::InvalidField("queue", "must be set");
+    absl::Status status = task::CheckQueueName(request.queue().name(), "queue.name");
+    if (status.ok()) status = task::ValidateQueueMask(request.update_mask(), "update_mask");
+    if (status.ok()) status = task::ValidateQueueSettings(request.queue(), "queue");
+    return status;
+  }
+  static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
+    store.UpdateQueue(std::move(*request.mutable_queue()), std::move(*request.mutable_update_mask()),
+                      std::move(done));
+  }
+  static absl::Status Take(Answer answer, Response& response) {
+    return TakeQueue(std::move(answer), response);
+  }
+};
+
+struct QueuesService::PauseMethod {
+  using Request = v1::PauseQueueRequest;
+  using Response = v1::PauseQueueResponse;
+  using Answer = absl::StatusOr<v1::Queue>;
+  static constexpr auto kAccept = &Grpc::RequestPauseQueue;
+  static absl::Status Check(const Request& request) { return CheckName(request); }
+  static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
+    store.SetQueueState(request.name(), v1::QUEUE_STATE_PAUSED, std::move(done));
+  }
+  static absl::Status Take(Answer answer, Response& response) {
+    return TakeQueue(std::move(answer), response);
+  }
+};
+
+struct QueuesService::ResumeMethod {
+  using Request = v1::ResumeQueueRequest;
+  using Response = v1::ResumeQueueResponse;
+  using Answer = absl::StatusOr<v1::Queue>;
+  static constexpr auto kAccept = &Grpc::RequestResumeQueue;
+  static absl::Status Check(const Request& request) { return CheckName(request); }
+  static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
+    store.SetQueueState(request.name(), v1::QUEUE_STATE_RUNNING, std::move(done));
+  }
+  static absl::Status Take(Answer answer, Response& response) {
+    return TakeQueue(std::move(answer), response);
+  }
+};
+
+struct QueuesService::PurgeMethod {
+  using Request = v1::PurgeQueueRequest;
+  using Response = v1::PurgeQueueResponse;
+  using Answer = absl::StatusOr<int64_t>;
+  static constexpr auto kAccept = &Grpc::RequestPurgeQueue;
+  static absl::Status Check(const Request& request) { return CheckName(request); }
+  static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
+    store.PurgeQueue(request.name(), std::move(done));
+  }
+  static absl::Status Take(Answer answer, Response& response) {
+    if (answer.ok()) response.set_purged_count(*answer);
+    return answer.status();
+  }
+};
+
+struct QueuesService::StatsMethod {
+  using Request = v1::GetQueueStatsRequest;
+  using Response = v1::GetQueueStatsResponse;
+  using Answer = absl::StatusOr<v1::QueueStats>;
+  static constexpr auto kAccept = &Grpc::RequestGetQueueStats;
+  static absl::Status Check(const Request& request) { return CheckName(request); }
+  static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
+    store.GetQueueStats(request.name(), std::move(done));
+  }
+  static absl::Status Take(Answer answer, Response& response) {
+    if (answer.ok()) response.mutable_stats()->Swap(&*answer);
+    return answer.status();
+  }
+};
+
+QueuesService::QueuesService(store::TaskStore* store) : store_(store) {}
+
+QueuesService::~QueuesService() = default;
+
+void QueuesService::Register(rpc::Server& server) { server.builder().RegisterService(&grpc_); }
+
+void QueuesService::Arm(rpc::Server& server) {
+  for (const auto& loop : server.unary_loops()) {
+    for (int i = 0; i < kArmedCalls; ++i) {
+      ServeStoreCall<GetMethod>(grpc_, *loop, *store_);
+      ServeStoreCall<ListMethod>(grpc_, *loop, *store_);
+      ServeStoreCall<UpdateMethod>(grpc_, *loop, *store_);
+      ServeStoreCall<PauseMethod>(grpc_, *loop, *store_);
+      ServeStoreCall<ResumeMethod>(grpc_, *loop, *store_);
+      ServeStoreCall<PurgeMethod>(grpc_, *loop, *store_);
+      ServeStoreCall<StatsMethod>(grpc_, *loop, *store_);
+    }
+  }
+}
+
+}  // namespace errand::service

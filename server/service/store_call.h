@@ -1,0 +1,42 @@
+#ifndef ERRAND_SERVER_SERVICE_STORE_CALL_H_
+#define ERRAND_SERVER_SERVICE_STORE_CALL_H_
+
+#include "absl/status/status.h"
+#include "server/rpc/call.h"
+#include "server/rpc/reply.h"
+#include "server/service/status.h"
+#include "server/service/unary_call.h"
+#include "server/store/task_store.h"
+
+namespace errand::service {
+
+// Serves a unary method that is one call of the store, again and again. `Method` has
+//   Request, Response                        messages
+//   Answer                                   what the store's callback takes
+//   kAccept                                  the member of `Grpc` that awaits a call
+//   absl::Status Check(const Request&)       whether the request is valid
+//   void Ask(store::TaskStore&, Request&, store::Callback<Answer>)
+//   absl::Status Take(Answer, Response&)     makes the response, or says why there is none
+template <class Method, class Grpc>
+rpc::Call ServeStoreCall(Grpc& grpc, rpc::Loop& loop, store::TaskStore& store) {
+  UnaryCall<typename Method::Request, typename Method::Response> call;
+  const bool accepted = co_await rpc::Operation([&](void* tag) {
+    (grpc.*Method::kAccept)(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(), tag);
+  });
+  if (!accepted) co_return;
+  ServeStoreCall<Method>(grpc, loop, store);
+
+  absl::Status status = Method::Check(call.request);
+  if (status.ok()) {
+    rpc::Reply<typename Method::Answer> reply(loop);
+    Method::Ask(store, call.request, reply.callback());
+    typename Method::Answer answer = co_await reply;
+    status = Method::Take(std::move(answer), call.response);
+  }
+  const grpc::Status grpc_status = ToGrpc(status);
+  co_await rpc::Operation([&](void* tag) { call.Finish(grpc_status, tag); });
+}
+
+}  // namespace errand::service
+
+#endif  // ERRAND_SERVER_SERVICE_STORE_CALL_H_

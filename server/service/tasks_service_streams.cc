@@ -1,0 +1,297 @@
+// The calls of TasksService that wait for something to happen, on loops of their own but for SubmitTasks.
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "server/rpc/deadline.h"
+#include "server/rpc/done_tag.h"
+#include "server/rpc/mailbox.h"
+#include "server/rpc/reply.h"
+#include "server/service/status.h"
+#include "server/service/submit_stream.h"
+#include "server/service/task_view.h"
+#include "server/service/tasks_service.h"
+#include "server/service/unary_call.h"
+#include "server/task/duration.h"
+#include "server/task/errors.h"
+#include "server/task/name.h"
+#include "server/task/validate.h"
+
+namespace errand::service {
+namespace {
+
+constexpr absl::Duration kMaxWait = absl::Hours(1);
+
+// Events that go into one frame at most.
+constexpr int kMaxFrameEvents = 256;
+
+using Events = absl::StatusOr<store::EventBatch>;
+using EventMailbox = rpc::Mailbox<Events>;
+using QueueEvents = absl::StatusOr<store::QueueEventBatch>;
+using QueueEventMailbox = rpc::Mailbox<QueueEvents>;
+using TaskResults = std::vector<absl::StatusOr<v1::Task>>;
+
+}  // namespace
+
+struct TasksService::RunMethod {
+  using Request = v1::RunTaskRequest;
+  using Response = v1::RunTaskResponse;
+  static constexpr bool kCreates = true;
+  // The first frame waits this long for more: most short tasks then need but one frame, and a caller's
+  // wake-up does not compete with the script it waits for.
+  static constexpr absl::Duration kLinger = absl::Milliseconds(1);
+  static constexpr auto kAccept = &Grpc::RequestRunTask;
+};
+
+struct TasksService::WatchMethod {
+  using Request = v1::WatchTaskRequest;
+  using Response = v1::WatchTaskResponse;
+  static constexpr bool kCreates = false;
+  static constexpr absl::Duration kLinger = absl::ZeroDuration();
+  static constexpr auto kAccept = &Grpc::RequestWatchTask;
+};
+
+void TasksService::ArmStreams(rpc::Loop& loop) {
+  WaitTask(loop);
+  Stream<RunMethod>(loop);
+  Stream<WatchMethod>(loop);
+  WatchQueue(loop);
+}
+
+rpc::Call TasksService::SubmitTasks(rpc::Loop& loop) {
+  PerLoop& state = Of(loop);
+  const SubmitStream::Surroundings surroundings{loop, intake_, check_source_, state.submitter,
+                                                state.submit_streams};
+  auto stream = std::make_unique<SubmitStream>(surroundings);
+  const bool accepted = co_await rpc::Operation([&](void* tag) {
+    grpc_.RequestSubmitTasks(stream->context(), stream->io(), loop.queue(), loop.queue(), tag);
+  });
+  if (!accepted) co_return;
+  SubmitTasks(loop);
+  SubmitStream::Serve(std::move(stream));
+}
+
+rpc::Call TasksService::WaitTask(rpc::Loop& loop) {
+  UnaryCall<v1::WaitTaskRequest, v1::WaitTaskResponse> call;
+  rpc::DoneTag done(call.context);
+  const bool accepted = co_await rpc::Operation([&](void* tag) {
+    grpc_.RequestWaitTask(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(), tag);
+  });
+  if (!accepted) co_return;
+  WaitTask(loop);
+
+  absl::Status status = task::CheckTaskName(call.request.name(), "name");
+  if (status.ok()) status = CheckView(call.request.view());
+  if (status.ok() && call.request.has_timeout()) {
+    status = task::ValidateDuration(call.request.timeout(), "timeout", absl::ZeroDuration(), kMaxWait);
+  }
+  if (status.ok()) {
+    auto mailbox = std::make_shared<EventMailbox>(loop, 1);
+    const OpenStreams::Membership membership(Of(loop).streams, CloseMailbox(mailbox));
+    done.OnDone([&] { mailbox->Close(absl::CancelledError("the client has gone")); });
+    const absl::Duration timeout =
+        call.request.has_timeout() ? task::FromProto(call.request.timeout()) : kMaxWait;
+    rpc::Deadline deadline(loop, absl::Now() + timeout, [&] { mailbox->Close(absl::OkStatus()); });
+    int64_t after_sequence = 0;
+    for (bool ended = false; !ended && status.ok();) {
+      store::WatchRequest watch{call.request.name(), after_sequence, kMaxFrameEvents};
+      const store::WaitId id =
+          store_->Watch(std::move(watch), [mailbox](Events batch) { mailbox->Push(std::move(batch)); });
+      std::optional<Events> received = co_await mailbox->Receive();
+      if (!received.has_value()) {
+        store_->StopWaiting(id);
+        status = mailbox->reason();
+        break;  // A timeout is no error: the answer is the task as it is.
+      }
+      status = received->status();
+      if (!status.ok()) break;
+      ended = (*received)->ended;
+      if (!(*received)->events.empty()) after_sequence = (*received)->events.back()->sequence();
+    }
+    deadline.Cancel();
+    done.OnDone(nullptr);
+    co_await deadline;
+  }
+  grpc::Status grpc_status = ToGrpc(status);
+  if (status.ok()) {
+    rpc::Reply<TaskResults> reply(loop);
+    store_->Get({{call.request.name(), FullUnlessBasic(call.request.view())}}, reply.callback());
+    TaskResults results = co_await reply;
+    grpc_status = ToGrpc(results[0].status());
+    if (results[0].ok()) call.response.mutable_task()->Swap(&*results[0]);
+  }
+  co_await rpc::Operation([&](void* tag) { call.Finish(grpc_status, tag); });
+  co_await done;
+}
+
+template <class Method>
+rpc::Call TasksService::Stream(rpc::Loop& loop) {
+  grpc::ServerContext context;
+  typename Method::Request request;
+  typename Method::Response response;
+  grpc::ServerAsyncWriter<typename Method::Response> writer(&context);
+  rpc::DoneTag done(context);
+  const bool accepted = co_await rpc::Operation([&](void* tag) {
+    (grpc_.*Method::kAccept)(&context, &request, &writer, loop.queue(), loop.queue(), tag);
+  });
+  if (!accepted) co_return;
+  Stream<Method>(loop);
+
+  store::WatchRequest watch;
+  absl::Status status;
+  if constexpr (Method::kCreates) {
+    status = intake_.CheckOpen();
+    if (status.ok()) {
+      absl::StatusOr<store::Submission> submission =
+          Intake::Prepare(*request.mutable_create(), ValidateOnly::kRefused, absl::Now());
+      SourceChecks checks(loop, check_source_);
+      checks.Add(submission);
+      co_await checks;
+      status = task::At("create", submission.status());
+      if (status.ok()) {
+        absl::StatusOr<v1::Task> created = co_await Of(loop).submitter.Submit(*std::move(submission));
+        status = created.status();
+        if (status.ok()) watch.name = created->name();
+      }
+    }
+  } else {
+    status = task::CheckTaskName(request.name(), "name");
+    if (status.ok() && request.after_sequence() < 0) {
+      status = task::InvalidField("after_sequence", "must not be negative");
+    }
+    if (status.ok()) status = intake_.CheckOpen();
+    watch.name = request.name();
+    watch.after_sequence = request.after_sequence();
+  }
+
+  bool last_frame = false;  // `response` holds it; it goes out with the status.
+  if (status.ok()) {
+    watch.max_events = kMaxFrameEvents;
+    // Holds one batch, and the end of the linger. The store keeps the rest, whatever the reader's pace.
+    auto mailbox = std::make_shared<EventMailbox>(loop, 2);
+    const OpenStreams::Membership membership(Of(loop).streams, CloseMailbox(mailbox));
+    done.OnDone([&] { mailbox->Close(absl::CancelledError("the client has gone")); });
+    std::optional<rpc::Deadline> linger;
+    bool lingering = false;
+    bool watching = false;
+    store::WaitId watch_id = 0;
+    while (status.ok()) {
+      if (!std::exchange(watching, true)) {
+        watch_id = store_->Watch(watch, [mailbox](Events batch) { mailbox->Push(std::move(batch)); });
+      }
+      std::optional<Events> received = co_await mailbox->Receive();
+      status = received.has_value() ? received->status() : mailbox->reason();
+      if (!status.ok()) break;
+      const store::EventBatch& batch = **received;
+      if (batch.events.empty() && !batch.ended) {
+        lingering = false;
+      } else {
+        watching = false;
+        for (const auto& event : batch.events) *response.add_events() = *event;
+        if (!batch.events.empty()) watch.after_sequence = batch.events.back()->sequence();
+      }
+      if (batch.ended) {
+        last_frame = response.events_size() > 0;
+        break;
+      }
+      if (Method::kLinger > absl::ZeroDuration() && !linger.has_value()) {
+        lingering = true;
+        linger.emplace(loop, absl::Now() + Method::kLinger,
+                       [mailbox] { mailbox->Push(store::EventBatch()); });
+      }
+      if (lingering || response.events_size() == 0) continue;
+      const bool written = co_await rpc::Operation([&](void* tag) { writer.Write(response, tag); });
+      if (!written) status = absl::CancelledError("the client has gone");
+      response.Clear();
+    }
+    if (watching) store_->StopWaiting(watch_id);
+    if (linger.has_value()) {
+      rpc::Deadline& pending = *linger;  // g++ 12 copies what is awaited through an operator.
+      pending.Cancel();
+      co_await pending;
+    }
+    done.OnDone(nullptr);
+  }
+  const grpc::Status grpc_status = ToGrpc(status);
+  co_await rpc::Operation([&](void* tag) {
+    if (last_frame) {
+      writer.WriteAndFinish(response, grpc::WriteOptions(), grpc_status, tag);
+    } else {
+      writer.Finish(grpc_status, tag);
+    }
+  });
+  co_await done;
+}
+
+rpc::Call TasksService::WatchQueue(rpc::Loop& loop) {
+  grpc::ServerContext context;
+  v1::WatchQueueRequest request;
+  v1::WatchQueueResponse response;
+  grpc::ServerAsyncWriter<v1::WatchQueueResponse> writer(&context);
+  rpc::DoneTag done(context);
+  const bool accepted = co_await rpc::Operation([&](void* tag) {
+    grpc_.RequestWatchQueue(&context, &request, &writer, loop.queue(), loop.queue(), tag);
+  });
+  if (!accepted) co_return;
+  WatchQueue(loop);
+
+  absl::Status status = task::CheckQueueName(request.parent(), "parent");
+  if (status.ok() && request.after_position() < 0) {
+    status = task::InvalidField("after_position", "must not be negative");
+  }
+  if (status.ok()) status = intake_.CheckOpen();
+  if (status.ok()) {
+    store::WatchQueueRequest watch{request.parent(), request.after_position(), kMaxFrameEvents};
+    // Holds one batch, and the mark of the start. The store keeps the rest, whatever the reader's pace.
+    auto mailbox = std::make_shared<QueueEventMailbox>(loop, 2);
+    const OpenStreams::Membership membership(Of(loop).streams, CloseMailbox(mailbox));
+    done.OnDone([&] { mailbox->Close(absl::CancelledError("the client has gone")); });
+    store::WaitId watch_id = 0;
+    bool watching = false;
+    bool started = false;
+    while (status.ok()) {
+      if (!std::exchange(watching, true)) {
+        watch_id =
+            store_->WatchQueue(watch, [mailbox](QueueEvents batch) { mailbox->Push(std::move(batch)); });
+      }
+      if (!started && watch.after_position > 0) {
+        // The client learns that it watches before anything happens, unless the store has refused already.
+        store::QueueEventBatch start;
+        start.position = watch.after_position;
+        mailbox->Push(std::move(start));
+      }
+      std::optional<QueueEvents> received = co_await mailbox->Receive();
+      status = received.has_value() ? received->status() : mailbox->reason();
+      if (!status.ok()) break;
+      const store::QueueEventBatch& batch = **received;
+      // Where the client starts at the latest position, the store's first answer is empty, too.
+      const bool is_start = batch.events.empty();
+      if (!is_start || request.after_position() == 0) {
+        watching = false;
+        watch.after_position = batch.position;
+      }
+      if (is_start && started) continue;
+      for (const auto& event : batch.events) *response.add_events() = *event;
+      response.set_position(batch.position);
+      bool written = true;
+      if (!started && !is_start) {
+        v1::WatchQueueResponse start;
+        start.set_position(request.after_position());
+        written = co_await rpc::Operation([&](void* tag) { writer.Write(start, tag); });
+      }
+      started = true;
+      if (written) written = co_await rpc::Operation([&](void* tag) { writer.Write(response, tag); });
+      if (!written) status = absl::CancelledError("the client has gone");
+      response.Clear();
+    }
+    if (watching) store_->StopWaiting(watch_id);
+    done.OnDone(nullptr);
+  }
+  const grpc::Status grpc_status = ToGrpc(status);
+  co_await rpc::Operation([&](void* tag) { writer.Finish(grpc_status, tag); });
+  co_await done;
+}
+
+}  // namespace errand::service

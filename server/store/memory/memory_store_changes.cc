@@ -1,0 +1,139 @@
+// What clients and executors change about one task in the memory store.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/store/memory/memory_store.h"
+#include "server/task/duration.h"
+#include "server/task/errors.h"
+
+namespace errand::store {
+
+absl::StatusOr<Record*> MemoryStore::FindForChange(const ChangeRequest& request) {
+  if (closed_) return task::ShuttingDown(absl::Seconds(1));
+  Record* record = Find(request.name);
+  if (record == nullptr) return task::NotFound("task", request.name);
+  if (!request.etag.empty() && request.etag != record->Etag()) {
+    return task::Error(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                       absl::StrCat("etag: the task has changed; its etag is now \"", record->Etag(), "\""),
+                       {{"etag", record->Etag()}});
+  }
+  return record;
+}
+
+absl::StatusOr<v1::Task> MemoryStore::CancelOne(const ChangeRequest& request, absl::Time now,
+                                                Deferred& deferred) {
+  const absl::StatusOr<Record*> found = FindForChange(request);
+  if (!found.ok()) return found.status();
+  Record* record = *found;
+  switch (record->state) {
+    case v1::TASK_STATE_CANCELLED:
+      break;
+    case v1::TASK_STATE_SCHEDULED:
+    case v1::TASK_STATE_QUEUED:
+      *record->Grown().output.mutable_error() = task::ToProto(
+          task::Error(absl::StatusCode::kCancelled, "CANCELLED", "cancelled before an attempt was running"));
+      End(record, v1::TASK_STATE_CANCELLED, now, deferred);
+      break;
+    case v1::TASK_STATE_RUNNING:
+      if (record->history->cancel_requested) break;
+      record->history->cancel_requested = true;
+      ++record->revision;
+      deferred.push_back([holder = record->history->holder,
+                          lease = Lease{std::string(record->name()), record->history->lease_token}] {
+        holder->OnCancelRequested(lease);
+      });
+      break;
+    default: {
+      const std::string& state = v1::TaskState_Name(record->state);
+      return task::Error(absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
+                         absl::StrCat("'", request.name, "' cannot be cancelled: it is ", state),
+                         {{"state", state}});
+    }
+  }
+  return record->View(v1::TASK_VIEW_BASIC);
+}
+
+absl::StatusOr<v1::Task> MemoryStore::RetryOne(const ChangeRequest& request, absl::Time now,
+                                               Deferred& deferred) {
+  const absl::StatusOr<Record*> found = FindForChange(request);
+  if (!found.ok()) return found.status();
+  Record* record = *found;
+  Queue* queue = record->queue;
+  if (!record->ended() || record->state == v1::TASK_STATE_SUCCEEDED) {
+    const std::string& state = v1::TaskState_Name(record->state);
+    return task::Error(
+        absl::StatusCode::kFailedPrecondition, record->ended() ? "TASK_SUCCEEDED" : "TASK_NOT_ENDED",
+        absl::StrCat("'", request.name, "' cannot be retried: it is ", state), {{"state", state}});
+  }
+  absl::Status room = CheckRoom(*queue, 1, record->bytes());
+  if (!room.ok()) return room;
+  queue->ended.erase(record->position);
+  ended_.erase(record->position);
+  queue->live_bytes += record->bytes();
+  record->expires = absl::InfiniteFuture();
+  record->history->tries = 0;
+  record->history->output.clear_end_time();
+  if (const std::string key = record->Spec()->ordering_key(); !key.empty()) JoinKeyLine(record, key);
+  Enqueue(record, /*again=*/false, now, deferred);
+  return record->View(v1::TASK_VIEW_BASIC);
+}
+
+absl::Status MemoryStore::DeleteOne(const ChangeRequest& request, Deferred& deferred) {
+  const absl::StatusOr<Record*> found = FindForChange(request);
+  if (!found.ok()) return found.status();
+  Record* record = *found;
+  if (!record->ended()) {
+    const std::string& state = v1::TaskState_Name(record->state);
+    return task::Error(
+        absl::StatusCode::kFailedPrecondition, "TASK_NOT_ENDED",
+        absl::StrCat("'", request.name, "' cannot be deleted: it is ", state, "; cancel it first"),
+        {{"state", state}});
+  }
+  Forget(record, deferred);
+  return absl::OkStatus();
+}
+
+absl::Status MemoryStore::FinishOne(FinishRequest& request, absl::Time now, Deferred& deferred) {
+  Record* record = FindLeased(request.lease);
+  if (record == nullptr) {
+    return task::Error(absl::StatusCode::kFailedPrecondition, "STALE_LEASE",
+                       absl::StrCat("the lease of '", request.lease.task, "' has expired or was finished"));
+  }
+  History& past = *record->history;
+  v1::Task& output = past.output;
+  record->EndAttempt(request.error, &request.usage, now);
+  // A released attempt did not end by itself: what it has to say does not count.
+  if (request.verdict != Verdict::kReleased) {
+    output.clear_error();
+    output.clear_result();
+    if (request.error.code() != 0) output.mutable_error()->Swap(&request.error);
+    if (request.result.ByteSizeLong() != 0) output.mutable_result()->Swap(&request.result);
+    output.mutable_usage()->Swap(&request.usage);
+  }
+  const bool cancelled = past.cancel_requested;
+  switch (request.verdict) {
+    case Verdict::kSucceeded:
+      End(record, v1::TASK_STATE_SUCCEEDED, now, deferred);
+      break;
+    case Verdict::kFailed:
+      End(record, v1::TASK_STATE_FAILED, now, deferred);
+      break;
+    case Verdict::kCancelled:
+      End(record, v1::TASK_STATE_CANCELLED, now, deferred);
+      break;
+    case Verdict::kRetry:
+    case Verdict::kReleased:
+      DropLease(record);
+      if (cancelled) {
+        End(record, v1::TASK_STATE_CANCELLED, now, deferred);
+      } else if (request.verdict == Verdict::kReleased) {
+        Enqueue(record, /*again=*/true, now, deferred);
+      } else {
+        Schedule(record, now + request.retry_delay, now, deferred);
+      }
+      break;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace errand::store

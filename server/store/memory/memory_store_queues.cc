@@ -1,0 +1,265 @@
+// The queues of the memory store.
+#include <algorithm>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
+#include "server/store/memory/memory_store.h"
+#include "server/task/duration.h"
+#include "server/task/errors.h"
+#include "server/task/name.h"
+#include "server/task/queue_settings.h"
+
+namespace errand::store {
+namespace {
+
+// A purge looks at so many tasks before it lets other calls in.
+constexpr int kPurgeStep = 1'000;
+
+absl::Status Closed() { return task::ShuttingDown(absl::Seconds(1)); }
+
+}  // namespace
+
+Queue* MemoryStore::FindQueue(absl::string_view name) {
+  const auto it = queues_.find(name);
+  return it == queues_.end() ? nullptr : it->second.get();
+}
+
+absl::StatusOr<Queue*> MemoryStore::FindOrCreateQueue(absl::string_view name) {
+  if (Queue* queue = FindQueue(name); queue != nullptr) return queue;
+  if (!options_.fixed_queues.empty()) return task::NotFound("queue", name);
+  if (static_cast<int64_t>(queues_.size()) >= options_.max_queues) {
+    return task::QueueFull(name, absl::StrCat("the server has ", queues_.size(), " queues, the most allowed"),
+                           absl::Seconds(1));
+  }
+  return queues_
+      .emplace(std::string(name), std::make_unique<Queue>(std::string(name), /*is_permanent=*/false))
+      .first->second.get();
+}
+
+void MemoryStore::DisposeOf(Queue* queue) {
+  if (!queue->Disposable()) return;
+  SetQueueAlarm(queue, absl::InfiniteFuture());
+  turns_.Forget(queue);
+  if (queue->log != nullptr) next_log_position_ = std::max(next_log_position_, queue->log->latest() + 1);
+  queues_.erase(queues_.find(queue->name));
+}
+
+void MemoryStore::SetQueueAlarm(Queue* queue, absl::Time alarm) {
+  if (queue->alarm == alarm) return;
+  if (queue->alarm != absl::InfiniteFuture()) alarms_.erase({queue->alarm, 0, nullptr, queue});
+  queue->alarm = alarm;
+  if (alarm == absl::InfiniteFuture()) return;
+  alarms_.insert({alarm, 0, nullptr, queue});
+  AlarmChanged(alarm);
+}
+
+void MemoryStore::ForgetOldTasksOf(Queue* queue, absl::Time now, Deferred& deferred) {
+  const v1::Retention& retention = queue->settings.retention();
+  if (!queue->settings.has_retention()) return;
+  while (!queue->ended.empty()) {
+    Record* oldest = queue->ended.begin()->second;
+    const bool too_many =
+        retention.max_count() > 0 && static_cast<int64_t>(queue->ended.size()) > retention.max_count();
+    const absl::Time forget_at =
+        retention.has_max_age()
+            ? task::FromProto(oldest->history->output.end_time()) + task::FromProto(retention.max_age())
+            : absl::InfiniteFuture();
+    if (!too_many && forget_at > now) {
+      SetQueueAlarm(queue, std::min(queue->alarm, forget_at));
+      break;
+    }
+    Forget(oldest, deferred);  // A queue with settings is not disposed of.
+  }
+}
+
+WaitId MemoryStore::WatchQueue(WatchQueueRequest request, Callback<absl::StatusOr<QueueEventBatch>> done) {
+  absl::StatusOr<QueueEventBatch> batch;
+  WaitId id = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    id = next_wait_id_++;
+    absl::StatusOr<Queue*> found = Closed();
+    if (!closed_) found = FindOrCreateQueue(request.queue);
+    if (!found.ok()) {
+      batch = found.status();
+    } else {
+      Queue* queue = *found;
+      if (queue->log == nullptr) {
+        queue->log = std::make_unique<EventLog>(next_log_position_, options_.max_queue_events);
+      }
+      EventLog& log = *queue->log;
+      if (request.after_position == 0) {
+        batch = QueueEventBatch{{}, log.latest()};
+      } else if (request.after_position < log.oldest() || request.after_position > log.latest()) {
+        const std::string oldest = absl::StrCat(log.oldest());
+        const std::string latest = absl::StrCat(log.latest());
+        batch = task::Error(absl::StatusCode::kOutOfRange, "POSITION_NOT_KEPT",
+                            absl::StrCat("after_position: ", request.after_position, " is out of range: '",
+                                         request.queue, "' has the events after ", oldest, ", to ", latest),
+                            {{"oldest_position", oldest}, {"latest_position", latest}});
+      } else if (request.after_position < log.latest()) {
+        batch = log.Read(request.after_position, request.max_events);
+      } else {
+        queue->watchers.push_back(id);
+        queue_watchers_.emplace(id, QueueWatcher{queue, std::move(request), std::move(done)});
+        return id;
+      }
+    }
+  }
+  done(std::move(batch));
+  return id;
+}
+
+void MemoryStore::GetQueue(std::string name, Callback<absl::StatusOr<v1::Queue>> done) {
+  absl::StatusOr<v1::Queue> result = Closed();
+  {
+    absl::MutexLock lock(&mu_);
+    if (!closed_) {
+      const Queue* queue = FindQueue(name);
+      if (queue != nullptr) {
+        result = queue->View();
+      } else {
+        result = task::NotFound("queue", name);
+      }
+    }
+  }
+  done(std::move(result));
+}
+
+void MemoryStore::ListQueues(ListQueuesRequest request, Callback<absl::StatusOr<QueuePage>> done) {
+  absl::StatusOr<QueuePage> page = Closed();
+  {
+    absl::MutexLock lock(&mu_);
+    if (!closed_) page = QueuePage();
+    for (auto it = queues_.upper_bound(request.after_name); page.ok() && it != queues_.end(); ++it) {
+      page->more = static_cast<int>(page->queues.size()) == request.max_queues;
+      if (page->more) break;
+      page->queues.push_back(it->second->View());
+    }
+  }
+  done(std::move(page));
+}
+
+void MemoryStore::UpdateQueue(v1::Queue settings, google::protobuf::FieldMask mask,
+                              Callback<absl::StatusOr<v1::Queue>> done) {
+  absl::StatusOr<v1::Queue> result = Closed();
+  Deferred deferred;
+  {
+    absl::MutexLock lock(&mu_);
+    absl::StatusOr<Queue*> found = Closed();
+    if (!closed_) found = FindOrCreateQueue(settings.name());
+    if (!found.ok()) {
+      result = found.status();
+    } else if (const std::string etag = (*found)->View().etag();
+               !settings.etag().empty() && settings.etag() != etag) {
+      result = task::Error(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                           absl::StrCat("queue.etag: the queue has changed; its etag is now \"", etag, "\""),
+                           {{"etag", etag}});
+      DisposeOf(*found);
+    } else {
+      Queue* queue = *found;
+      const absl::Time now = Now();
+      const v1::RateLimit before = queue->settings.rate_limit();
+      task::MergeQueueSettings(settings, mask, queue->settings);
+      const v1::RateLimit& after = queue->settings.rate_limit();
+      if (before.tasks_per_second() != after.tasks_per_second() || before.burst() != after.burst()) {
+        queue->bucket.Configure(after, now);
+      }
+      queue->configured = queue->settings.ByteSizeLong() > 0;
+      queue->revision = next_queue_revision_++;
+      result = queue->View();
+      turns_.Offer(queue);
+      MatchClaims(now, deferred);
+      ForgetOldTasksOf(queue, now, deferred);
+      DisposeOf(queue);
+    }
+  }
+  done(std::move(result));
+  for (auto& call : deferred) call();
+}
+
+void MemoryStore::SetQueueState(std::string name, v1::QueueState state,
+                                Callback<absl::StatusOr<v1::Queue>> done) {
+  absl::StatusOr<v1::Queue> result = Closed();
+  Deferred deferred;
+  {
+    absl::MutexLock lock(&mu_);
+    absl::StatusOr<Queue*> found = Closed();
+    if (!closed_) found = FindOrCreateQueue(name);
+    if (!found.ok()) {
+      result = found.status();
+    } else {
+      Queue* queue = *found;
+      const bool pause = state == v1::QUEUE_STATE_PAUSED;
+      if (pause != queue->paused) queue->revision = next_queue_revision_++;
+      queue->paused = pause;
+      result = queue->View();
+      turns_.Offer(queue);
+      MatchClaims(Now(), deferred);
+      DisposeOf(queue);
+    }
+  }
+  done(std::move(result));
+  for (auto& call : deferred) call();
+}
+
+bool MemoryStore::PurgeSome(Purge& purge, Deferred& deferred) {
+  Queue* queue = FindQueue(purge.queue);
+  for (int step = 0; queue != nullptr && !closed_; ++step) {
+    const auto it = queue->records.upper_bound(purge.after_order);
+    if (it == queue->records.end() || it->first > purge.last_order) break;
+    if (step == kPurgeStep) return true;
+    Record* record = it->second;
+    purge.after_order = record->order;
+    if (record->state != v1::TASK_STATE_QUEUED && record->state != v1::TASK_STATE_SCHEDULED) continue;
+    ++purge.purged;
+    const bool last = queue->records.size() == 1;
+    Forget(record, deferred);
+    if (last) break;  // The queue may have gone with it.
+  }
+  deferred.push_back([done = std::move(purge.done), purged = purge.purged]() mutable { done(purged); });
+  return false;
+}
+
+void MemoryStore::PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>> done) {
+  absl::Status status;
+  Deferred deferred;
+  {
+    absl::MutexLock lock(&mu_);
+    const Queue* queue = FindQueue(name);
+    if (closed_) {
+      status = Closed();
+    } else if (queue == nullptr) {
+      status = task::NotFound("queue", name);
+    } else {
+      Purge purge{std::move(name), 0, next_order_ - 1, 0, std::move(done)};
+      // What is left is for the alarm thread, so that no caller waits for a long purge.
+      if (PurgeSome(purge, deferred)) {
+        purges_.push_back(std::move(purge));
+        AlarmChanged(absl::InfinitePast());
+      }
+      MatchClaims(Now(), deferred);  // The next one of an ordering key may start.
+    }
+  }
+  if (!status.ok()) done(status);
+  for (auto& call : deferred) call();
+}
+
+void MemoryStore::GetQueueStats(std::string name, Callback<absl::StatusOr<v1::QueueStats>> done) {
+  absl::StatusOr<v1::QueueStats> result = Closed();
+  {
+    absl::MutexLock lock(&mu_);
+    if (!closed_) {
+      Queue* queue = FindQueue(name);
+      if (queue != nullptr) {
+        result = queue->Stats(Now());
+      } else {
+        result = task::NotFound("queue", name);
+      }
+    }
+  }
+  done(std::move(result));
+}
+
+}  // namespace errand::store

@@ -1,0 +1,181 @@
+// How submissions enter the memory store.
+#include <optional>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "server/store/memory/memory_store.h"
+#include "server/task/duration.h"
+#include "server/task/errors.h"
+#include "server/task/name.h"
+#include "server/task/queue_settings.h"
+#include "server/task/validate.h"
+
+namespace errand::store {
+namespace {
+
+// How long a caller should wait before it tries a full queue again.
+constexpr absl::Duration kFullRetryDelay = absl::Seconds(1);
+
+std::string RequestKey(const Submission& submission) {
+  return absl::StrCat(task::QueueOf(submission.task->name()), "\n", submission.request_id);
+}
+
+absl::Status Exists(absl::string_view name) {
+  return task::Error(absl::StatusCode::kAlreadyExists, "TASK_EXISTS",
+                     absl::StrCat("task_id: there is a task '", name, "' already"), {{"name", name}});
+}
+
+int64_t Bound(int64_t of_queue, int64_t of_store) {
+  return of_queue > 0 ? std::min(of_queue, of_store) : of_store;
+}
+
+}  // namespace
+
+struct MemoryStore::Reserved {
+  struct Room {
+    int64_t tasks = 0;
+    int64_t bytes = 0;
+  };
+  absl::flat_hash_map<Queue*, Room> rooms;
+  absl::flat_hash_set<std::string> names;
+  absl::flat_hash_set<std::string> request_keys;
+};
+
+void MemoryStore::Submit(std::vector<Submission> submissions, SubmitMode mode,
+                         Callback<std::vector<absl::StatusOr<v1::Task>>> done) {
+  std::vector<absl::StatusOr<v1::Task>> results;
+  Deferred deferred;
+  {
+    absl::MutexLock lock(&mu_);
+    const absl::Time now = Now();
+    if (mode == SubmitMode::kAllOrNone) {
+      results = SubmitAllOrNone(submissions, now, deferred);
+    } else {
+      results.reserve(submissions.size());
+      for (Submission& submission : submissions) results.push_back(SubmitOne(submission, now, deferred));
+    }
+    MatchClaims(now, deferred);
+  }
+  done(std::move(results));
+  for (auto& call : deferred) call();
+}
+
+absl::Status MemoryStore::CheckRoom(const Queue& queue, int64_t tasks, int64_t bytes) const {
+  const int64_t max_tasks = Bound(queue.settings.capacity().max_tasks(), options_.max_queue_tasks);
+  if (queue.live_tasks() + tasks > max_tasks) {
+    return task::QueueFull(queue.name,
+                           absl::StrCat("it holds ", queue.live_tasks(), " tasks of ", max_tasks, " allowed"),
+                           kFullRetryDelay);
+  }
+  const int64_t max_bytes = Bound(queue.settings.capacity().max_bytes(), options_.max_queue_bytes);
+  if (queue.live_bytes + bytes > max_bytes) {
+    return task::QueueFull(
+        queue.name,
+        absl::StrCat("it holds ", queue.live_bytes, " bytes; ", bytes, " more would exceed ", max_bytes),
+        kFullRetryDelay);
+  }
+  return absl::OkStatus();
+}
+
+std::optional<absl::StatusOr<v1::Task>> MemoryStore::FindRepeated(const Submission& submission) {
+  if (submission.request_id.empty()) return std::nullopt;
+  const auto it = request_ids_.find(RequestKey(submission));
+  if (it == request_ids_.end()) return std::nullopt;
+  if (const Record* first = Find(it->second)) return first->View(v1::TASK_VIEW_BASIC);
+  return task::Error(absl::StatusCode::kAlreadyExists, "TASK_NOT_KEPT",
+                     absl::StrCat("request_id: the task of this request, '", it->second,
+                                  "', has ended and is no longer kept"));
+}
+
+absl::StatusOr<Queue*> MemoryStore::Check(const Submission& submission, Reserved* reserved, absl::Time) {
+  const std::string& name = submission.task->name();
+  if (Find(name) != nullptr) return Exists(name);
+  absl::StatusOr<Queue*> queue = FindOrCreateQueue(task::QueueOf(name));
+  if (!queue.ok()) return queue;
+  Reserved::Room room;
+  if (reserved != nullptr) {
+    if (!reserved->names.insert(name).second) return Exists(name);
+    room = reserved->rooms[*queue];
+  }
+  ++room.tasks;
+  room.bytes += static_cast<int64_t>(submission.task->ByteSizeLong());
+  absl::Status status = CheckRoom(**queue, room.tasks, room.bytes);
+  if (!status.ok()) {
+    DisposeOf(*queue);
+    return status;
+  }
+  if (reserved != nullptr) reserved->rooms[*queue] = room;
+  return queue;
+}
+
+std::vector<absl::StatusOr<v1::Task>> MemoryStore::SubmitAllOrNone(std::vector<Submission>& submissions,
+                                                                   absl::Time now, Deferred& deferred) {
+  std::vector<absl::StatusOr<v1::Task>> results;
+  Reserved reserved;
+  bool refused = closed_;
+  for (const Submission& submission : submissions) {
+    if (closed_) break;
+    absl::Status status;
+    const auto repeated = FindRepeated(submission);
+    if (repeated.has_value()) {
+      status = repeated->status();
+    } else if (submission.request_id.empty() || reserved.request_keys.insert(RequestKey(submission)).second) {
+      status = Check(submission, &reserved, now).status();
+    }
+    refused |= !status.ok();
+    results.push_back(status.ok() ? absl::CancelledError("another task of the batch was refused")
+                                  : std::move(status));
+  }
+  if (refused) {
+    for (const auto& [queue, room] : reserved.rooms) DisposeOf(queue);
+    results.resize(submissions.size(), task::ShuttingDown(absl::Seconds(1)));
+    return results;
+  }
+  results.clear();
+  for (Submission& submission : submissions) results.push_back(SubmitOne(submission, now, deferred));
+  return results;
+}
+
+absl::StatusOr<v1::Task> MemoryStore::SubmitOne(Submission& submission, absl::Time now, Deferred& deferred) {
+  if (closed_) return task::ShuttingDown(absl::Seconds(1));
+  ForgetOldRequestIds(now);
+  if (auto repeated = FindRepeated(submission); repeated.has_value()) return *std::move(repeated);
+  const absl::StatusOr<Queue*> found = Check(submission, nullptr, now);
+  if (!found.ok()) return found.status();
+  Queue* queue = *found;
+  v1::Task& task = *submission.task;
+  task::ApplyQueueDefaults(queue->settings, task);
+  task::FillDefaults(task);
+  const std::string key = task.ordering_key();
+  const absl::Time due = task.has_schedule_time() ? task::FromProto(task.schedule_time()) : now;
+  if (submission.validate_only) {
+    if (task.has_lua()) task.mutable_lua()->Clear();
+    if (task.has_email()) task.mutable_email()->Clear();
+    task.set_state(due > now ? v1::TASK_STATE_SCHEDULED : v1::TASK_STATE_QUEUED);
+    DisposeOf(queue);
+    return std::move(task);
+  }
+  auto owned = std::make_unique<Record>(task, next_order_++, queue, now);
+  Record* record = owned.get();
+  records_.insert(std::move(owned));
+  queue->records.emplace_hint(queue->records.end(), record->order, record);
+  queue->live_bytes += record->bytes();
+  queue->created.Add(now);
+  if (!submission.request_id.empty()) {
+    std::string request_key = RequestKey(submission);
+    request_ids_.emplace(request_key, record->name());
+    request_id_ages_.emplace_back(now, std::move(request_key));
+  }
+  if (!key.empty()) JoinKeyLine(record, key);
+  if (due > now) {
+    Schedule(record, due, now, deferred);
+  } else {
+    Enqueue(record, /*again=*/false, now, deferred);
+  }
+  record->AddOutput(v1::TASK_VIEW_BASIC, task);
+  return std::move(task);
+}
+
+}  // namespace errand::store

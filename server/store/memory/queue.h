@@ -1,0 +1,94 @@
+#ifndef ERRAND_SERVER_STORE_MEMORY_QUEUE_H_
+#define ERRAND_SERVER_STORE_MEMORY_QUEUE_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "errand/v1/queues.pb.h"
+#include "server/store/memory/event_log.h"
+#include "server/store/memory/rate_meter.h"
+#include "server/store/memory/record.h"
+#include "server/store/memory/token_bucket.h"
+#include "server/task/limits.h"
+#include "server/task/state.h"
+
+namespace errand::store {
+
+// The tasks of one queue that may start and wait for one kind of handler.
+struct WaitingLine {
+  void Add(Record* record);
+  void Remove(Record* record);
+  // The first of the highest priority; null when none waits.
+  Record* First() const;
+
+  std::array<absl::btree_map<uint64_t, Record*>, task::kMaxPriority + 1> by_priority;  // By position.
+  int64_t size = 0;
+  bool in_turns = false;  // See Turns.
+  int credit = 0;         // How many more tasks may start in this turn.
+};
+
+// The tasks that share an ordering key and have not ended. Only the first of them may start.
+struct KeyLine {
+  std::string key;
+  absl::btree_map<uint64_t, Record*> tasks;  // By key_position.
+};
+
+// A queue: its settings, which of its tasks wait, and what counts against its bounds. Guarded by the store's
+// mutex.
+struct Queue {
+  // A queue that is `permanent` exists without tasks and settings.
+  Queue(std::string queue_name, bool is_permanent) : name(std::move(queue_name)), permanent(is_permanent) {}
+
+  // A task has gone from one state to another; UNSPECIFIED is outside of the queue.
+  void Moved(v1::TaskState from, v1::TaskState to) {
+    --by_state[from];
+    ++by_state[to];
+  }
+  int64_t live_tasks() const {
+    return by_state[v1::TASK_STATE_SCHEDULED] + by_state[v1::TASK_STATE_QUEUED] + running();
+  }
+  int64_t running() const { return by_state[v1::TASK_STATE_RUNNING]; }
+
+  // What keeps tasks that wait from starting: UNSPECIFIED if nothing does, or the pause, the rate limit or
+  // max_running.
+  v1::HeldBy HeldBack(absl::Time now);
+  // Whether anything would be lost with the queue.
+  bool Disposable() const;
+  // As clients see it.
+  v1::Queue View() const;
+  v1::QueueStats Stats(absl::Time now);
+
+  const std::string name;
+  const bool permanent;
+
+  v1::Queue settings;  // Without name, state and etag.
+  bool configured = false;
+  bool paused = false;
+  uint64_t revision = 0;  // Of settings and pause; unique in the store.
+
+  std::array<int64_t, v1::TaskState_ARRAYSIZE> by_state{};
+  int64_t live_bytes = 0;
+  absl::btree_map<uint64_t, Record*> records;  // All, by Record::order.
+  absl::btree_map<uint64_t, Record*> ended;    // By Record::position.
+  std::array<WaitingLine, task::kHandlerKinds> lines;
+  absl::flat_hash_map<std::string, std::unique_ptr<KeyLine>> keys;
+  TokenBucket bucket;
+  RateMeter created;
+  RateMeter finished;
+
+  std::unique_ptr<EventLog> log;  // From the first WatchQueue on.
+  std::vector<WaitId> watchers;
+
+  // When tokens come or retention ends.
+  absl::Time alarm = absl::InfiniteFuture();
+};
+
+}  // namespace errand::store
+
+#endif  // ERRAND_SERVER_STORE_MEMORY_QUEUE_H_

@@ -1,0 +1,49 @@
+#include "server/store/memory/turns.h"
+
+#include <algorithm>
+
+namespace errand::store {
+
+void Turns::Offer(Queue* queue) {
+  for (size_t kind = 0; kind < turns_.size(); ++kind) {
+    WaitingLine& line = queue->lines[kind];
+    if (line.in_turns || line.size == 0) continue;
+    line.in_turns = true;
+    line.credit = std::max(1, queue->settings.weight());
+    turns_[kind].push_back(queue);
+  }
+}
+
+Record* Turns::Next(task::HandlerKind kind, absl::Time now, absl::FunctionRef<void(Queue*)> on_rate_limit) {
+  auto& turns = turns_[static_cast<size_t>(kind)];
+  while (!turns.empty()) {
+    Queue* queue = turns.front();
+    WaitingLine& line = queue->lines[static_cast<size_t>(kind)];
+    Record* record = line.First();
+    const v1::HeldBy held = record == nullptr ? v1::HELD_BY_UNSPECIFIED : queue->HeldBack(now);
+    if (record == nullptr || held != v1::HELD_BY_UNSPECIFIED) {
+      turns.pop_front();
+      line.in_turns = false;
+      if (held == v1::HELD_BY_RATE_LIMIT) on_rate_limit(queue);
+      continue;
+    }
+    line.Remove(record);
+    queue->bucket.Take();
+    if (--line.credit <= 0) {
+      line.credit = std::max(1, queue->settings.weight());
+      turns.pop_front();
+      turns.push_back(queue);
+    }
+    return record;
+  }
+  return nullptr;
+}
+
+void Turns::Forget(Queue* queue) {
+  for (size_t kind = 0; kind < turns_.size(); ++kind) {
+    if (!queue->lines[kind].in_turns) continue;
+    turns_[kind].erase(std::find(turns_[kind].begin(), turns_[kind].end(), queue));
+  }
+}
+
+}  // namespace errand::store

@@ -1,0 +1,34 @@
+#ifndef ERRAND_SERVER_STORE_MEMORY_TURNS_H_
+#define ERRAND_SERVER_STORE_MEMORY_TURNS_H_
+
+#include <array>
+#include <deque>
+
+#include "absl/functional/function_ref.h"
+#include "absl/time/time.h"
+#include "server/store/memory/queue.h"
+
+namespace errand::store {
+
+// Which task starts next: the queues take turns, `Queue.weight` tasks a turn, so that a long queue does not
+// hold up a short one. A queue whose tasks do not wait or that is held back loses its place, and gets one at
+// the end with Offer.
+class Turns {
+ public:
+  // To be called whenever tasks of the queue may have become able to start.
+  void Offer(Queue* queue);
+
+  // Takes the next task out of its waiting line; null when none may start. `on_rate_limit` is told of each
+  // queue that loses its place because of its rate.
+  Record* Next(task::HandlerKind kind, absl::Time now, absl::FunctionRef<void(Queue*)> on_rate_limit);
+
+  // The queue goes away.
+  void Forget(Queue* queue);
+
+ private:
+  std::array<std::deque<Queue*>, task::kHandlerKinds> turns_;
+};
+
+}  // namespace errand::store
+
+#endif  // ERRAND_SERVER_STORE_MEMORY_TURNS_H_

@@ -1,0 +1,40 @@
+#ifndef ERRAND_SERVER_STORE_STORE_OPTIONS_H_
+#define ERRAND_SERVER_STORE_STORE_OPTIONS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace errand::store {
+
+// What every store is bounded by. A queue's settings can only make its own bounds tighter.
+struct StoreOptions {
+  // Bounds of each queue, over its tasks that have not ended.
+  int64_t max_queue_tasks = 1'000'000;
+  int64_t max_queue_bytes = int64_t{1} << 30;
+  // Queues at one time.
+  int64_t max_queues = 10'000;
+  // Empty: queues come into being at first use. Otherwise these (`queues/{queue}`) and `queues/default` are
+  // all.
+  std::vector<std::string> fixed_queues;
+  // Ended tasks, of all queues together, are kept until there are more than this, or they ended longer ago.
+  int64_t max_ended_tasks = 100'000;
+  absl::Duration max_ended_age = absl::Hours(1);
+  // Events kept of each task; the oldest go first.
+  size_t max_task_events = 1'000;
+  // Events kept of each queue that is watched; the oldest go first.
+  size_t max_queue_events = 10'000;
+  // How long a request id is remembered.
+  absl::Duration request_id_window = absl::Minutes(10);
+  // Null: the real clock, and a thread that calls RunAlarms when something is due. Otherwise the test's
+  // clock; the test calls RunAlarms.
+  std::function<absl::Time()> clock;
+};
+
+}  // namespace errand::store
+
+#endif  // ERRAND_SERVER_STORE_STORE_OPTIONS_H_

@@ -1,0 +1,151 @@
+#include "tests/store/conformance/model.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace errand::store {
+
+void Model::Enter(Task& task, v1::TaskState state) {
+  task.state = state;
+  ++task.events;
+  task.ends_in_progress = false;
+}
+
+void Model::Enqueue(Task& task) {
+  task.position = ++counter_;
+  Enter(task, v1::TASK_STATE_QUEUED);
+}
+
+bool Model::HasRoom(const std::string& queue) const {
+  return std::count_if(tasks_.begin(), tasks_.end(), [&](const auto& entry) {
+           return entry.second.queue == queue && entry.second.live();
+         }) < max_live_;
+}
+
+void Model::Submit(Task task, absl::Time now) {
+  task.order = ++counter_;
+  task.key_position = ++counter_;
+  if (task.due > now) {
+    Enter(task, v1::TASK_STATE_SCHEDULED);
+  } else {
+    Enqueue(task);
+  }
+  const std::string id = task.id;
+  tasks_[id] = std::move(task);
+}
+
+Model::Task* Model::NextOf(const std::string& queue) {
+  const Queue& settings = queues_[queue];
+  int running = 0;
+  Task* next = nullptr;
+  for (auto& [id, task] : tasks_) {
+    if (task.queue != queue) continue;
+    if (task.state == v1::TASK_STATE_RUNNING) ++running;
+    if (task.state != v1::TASK_STATE_QUEUED) continue;
+    const bool held = !task.key.empty() && std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& entry) {
+      const Task& other = entry.second;
+      return other.queue == queue && other.key == task.key && other.live() &&
+             other.key_position < task.key_position;
+    });
+    if (held) continue;
+    if (next == nullptr ||
+        std::tuple(-task.priority, task.position) < std::tuple(-next->priority, next->position)) {
+      next = &task;
+    }
+  }
+  if (settings.paused || (settings.max_running > 0 && running >= settings.max_running)) return nullptr;
+  return next;
+}
+
+void Model::Start(Task& task, uint64_t token, absl::Time lease_end) {
+  ++task.attempts;
+  task.token = token;
+  task.lease_end = lease_end;
+  task.expires = absl::InfiniteFuture();
+  task.cancel_requested = false;
+  Enter(task, v1::TASK_STATE_RUNNING);
+}
+
+void Model::Finish(Task& task, Verdict verdict, absl::Time retry_at) {
+  task.token = 0;
+  switch (verdict) {
+    case Verdict::kSucceeded:
+      return Enter(task, v1::TASK_STATE_SUCCEEDED);
+    case Verdict::kFailed:
+      return Enter(task, v1::TASK_STATE_FAILED);
+    case Verdict::kCancelled:
+      return Enter(task, v1::TASK_STATE_CANCELLED);
+    case Verdict::kReleased:
+      return Enter(task, task.cancel_requested ? v1::TASK_STATE_CANCELLED : v1::TASK_STATE_QUEUED);
+    case Verdict::kRetry:
+      task.due = retry_at;
+      return Enter(task, task.cancel_requested ? v1::TASK_STATE_CANCELLED : v1::TASK_STATE_SCHEDULED);
+  }
+}
+
+void Model::Cancel(Task& task) {
+  if (task.waits()) Enter(task, v1::TASK_STATE_CANCELLED);
+  if (task.state == v1::TASK_STATE_RUNNING) task.cancel_requested = true;
+}
+
+void Model::Retry(Task& task) {
+  task.key_position = ++counter_;
+  task.expires = absl::InfiniteFuture();
+  Enqueue(task);
+}
+
+void Model::Report(Task& task, bool progress) {
+  if (!(progress && task.ends_in_progress)) ++task.events;
+  task.ends_in_progress = progress;
+}
+
+int64_t Model::Purge(const std::string& queue) {
+  return static_cast<int64_t>(std::erase_if(
+      tasks_, [&](const auto& entry) { return entry.second.queue == queue && entry.second.waits(); }));
+}
+
+void Model::Advance(absl::Time now) {
+  for (;;) {
+    // What is due first happens first; at the same time, the older task.
+    Task* first = nullptr;
+    absl::Time first_time;
+    for (auto& [id, task] : tasks_) {
+      absl::Time time = absl::InfiniteFuture();
+      if (task.state == v1::TASK_STATE_SCHEDULED) time = std::min(task.due, task.expires);
+      if (task.state == v1::TASK_STATE_QUEUED) time = task.expires;
+      if (task.state == v1::TASK_STATE_RUNNING) time = task.lease_end;
+      if (time > now) continue;
+      if (first == nullptr || std::tie(time, task.order) < std::tie(first_time, first->order)) {
+        first = &task;
+        first_time = time;
+      }
+    }
+    if (first == nullptr) return;
+    if (first->state == v1::TASK_STATE_RUNNING) {
+      first->token = 0;
+      Enter(*first, first->cancel_requested ? v1::TASK_STATE_CANCELLED : v1::TASK_STATE_FAILED);
+    } else if (first->expires <= now) {
+      Enter(*first, v1::TASK_STATE_EXPIRED);
+    } else {
+      Enqueue(*first);
+    }
+  }
+}
+
+Model::Task* Model::Find(const std::string& id) {
+  const auto it = tasks_.find(id);
+  return it == tasks_.end() ? nullptr : &it->second;
+}
+
+std::vector<std::string> Model::List(const std::string& queue) const {
+  std::map<uint64_t, std::string> by_order;
+  for (const auto& [id, task] : tasks_) {
+    if (task.queue == queue) by_order[task.order] = id;
+  }
+  std::vector<std::string> ids;
+  for (const auto& [order, id] : by_order) ids.push_back(id);
+  return ids;
+}
+
+}  // namespace errand::store

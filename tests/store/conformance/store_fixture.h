@@ -1,0 +1,265 @@
+#ifndef ERRAND_TESTS_STORE_CONFORMANCE_STORE_FIXTURE_H_
+#define ERRAND_TESTS_STORE_CONFORMANCE_STORE_FIXTURE_H_
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "server/store/store_options.h"
+#include "server/store/task_store.h"
+#include "server/task/duration.h"
+#include "server/task/name.h"
+
+// The cases that every store must pass: each TEST_P(StoreConformance, ...) of this folder. A store's own test
+// instantiates them with a StoreFactory.
+namespace errand::store {
+
+// A store whose clock is that of its options, and what a test calls when it has moved the clock.
+struct StoreUnderTest {
+  std::unique_ptr<TaskStore> store;
+  std::function<void()> run_alarms;
+};
+using StoreFactory = std::function<StoreUnderTest(StoreOptions)>;
+
+class StoreConformance : public ::testing::TestWithParam<StoreFactory> {};
+
+// The last segments of the tasks' names.
+inline std::vector<std::string> Ids(const std::vector<ClaimedTask>& claimed) {
+  std::vector<std::string> ids;
+  for (const ClaimedTask& task : claimed) {
+    ids.push_back(task.lease.task.substr(task.lease.task.rfind('/') + 1));
+  }
+  return ids;
+}
+
+// A store on a clock that the test moves. Its calls wait for their answers.
+class StoreFixture : public LeaseHolder {
+ public:
+  explicit StoreFixture(const StoreFactory& factory, StoreOptions options = {}) {
+    options.clock = [this] { return now_; };
+    under_test_ = factory(std::move(options));
+  }
+
+  TaskStore& store() { return *under_test_.store; }
+  absl::Time now() const { return now_; }
+  const std::vector<Lease>& cancels() const { return cancels_; }
+
+  void Advance(absl::Duration duration) {
+    now_ += duration;
+    under_test_.run_alarms();
+  }
+
+  static Submission Lua(const std::string& id, const std::string& queue = "queues/default") {
+    return LuaWith(
+        id, [](v1::Task&) {}, queue);
+  }
+
+  // A submission whose task `change` may alter.
+  template <class Change>
+  static Submission LuaWith(const std::string& id, Change change,
+                            const std::string& queue = "queues/default") {
+    Submission submission;
+    submission.task = std::make_unique<v1::Task>();
+    submission.task->set_name(task::TaskName(queue, id));
+    submission.task->set_uid("uid-" + id);
+    submission.task->mutable_lua()->set_source("return 1");
+    change(*submission.task);
+    return submission;
+  }
+
+  // The same with an ordering key.
+  static Submission Keyed(const std::string& id, const std::string& key) {
+    return LuaWith(id, [&](v1::Task& task) { task.set_ordering_key(key); });
+  }
+
+  // The same with a request id.
+  static Submission Request(const std::string& id, const std::string& request_id,
+                            const std::string& queue = "queues/default") {
+    Submission submission = Lua(id, queue);
+    submission.request_id = request_id;
+    return submission;
+  }
+
+  std::vector<absl::StatusOr<v1::Task>> Submit(std::vector<Submission> submissions, SubmitMode mode) {
+    return Await<std::vector<absl::StatusOr<v1::Task>>>(
+        [&](auto done) { store().Submit(std::move(submissions), mode, std::move(done)); });
+  }
+
+  absl::StatusOr<v1::Task> Submit(Submission submission) {
+    std::vector<Submission> submissions;
+    submissions.push_back(std::move(submission));
+    return Submit(std::move(submissions), SubmitMode::kEach).at(0);
+  }
+
+  // What may start now, at most `max` tasks.
+  std::vector<ClaimedTask> Claim(int max = 1, absl::Duration lease = absl::Seconds(30),
+                                 task::HandlerKind kind = task::HandlerKind::kLua) {
+    return Await<std::vector<ClaimedTask>>([&](auto done) {
+      store().StopWaiting(store().Claim({kind, max, lease, this, "worker-1"}, std::move(done)));
+    });
+  }
+
+  absl::Status Finish(const Lease& lease, Verdict verdict,
+                      absl::Duration retry_delay = absl::ZeroDuration()) {
+    std::vector<FinishRequest> requests(1);
+    requests[0].lease = lease;
+    requests[0].verdict = verdict;
+    requests[0].retry_delay = retry_delay;
+    if (verdict == Verdict::kFailed || verdict == Verdict::kRetry) {
+      requests[0].error.set_code(2);
+      requests[0].error.set_message("failed");
+    }
+    return Await<std::vector<absl::Status>>(
+               [&](auto done) { store().Finish(std::move(requests), std::move(done)); })
+        .at(0);
+  }
+
+  // Claims one task and finishes it; its id.
+  std::string RunOne(Verdict verdict = Verdict::kSucceeded) {
+    const std::vector<ClaimedTask> claimed = Claim();
+    if (claimed.empty()) return "";
+    EXPECT_TRUE(Finish(claimed[0].lease, verdict).ok());
+    return Ids(claimed)[0];
+  }
+
+  absl::StatusOr<v1::Task> Get(const std::string& id, v1::TaskView view = v1::TASK_VIEW_FULL) {
+    return Await<std::vector<absl::StatusOr<v1::Task>>>([&](auto done) {
+             store().Get({{task::TaskName("queues/default", id), view}}, std::move(done));
+           })
+        .at(0);
+  }
+
+  v1::TaskState State(const std::string& id) {
+    const absl::StatusOr<v1::Task> task = Get(id, v1::TASK_VIEW_BASIC);
+    return task.ok() ? task->state() : v1::TASK_STATE_UNSPECIFIED;
+  }
+
+  absl::StatusOr<v1::Task> Cancel(const std::string& id, const std::string& etag = "") {
+    return Await<std::vector<absl::StatusOr<v1::Task>>>([&](auto done) {
+             store().Cancel({{task::TaskName("queues/default", id), etag}}, std::move(done));
+           })
+        .at(0);
+  }
+
+  absl::StatusOr<v1::Task> Retry(const std::string& id, const std::string& etag = "") {
+    return Await<std::vector<absl::StatusOr<v1::Task>>>([&](auto done) {
+             store().Retry({{task::TaskName("queues/default", id), etag}}, std::move(done));
+           })
+        .at(0);
+  }
+
+  absl::Status Delete(const std::string& id, const std::string& etag = "") {
+    return Await<std::vector<absl::Status>>([&](auto done) {
+             store().Delete({{task::TaskName("queues/default", id), etag}}, std::move(done));
+           })
+        .at(0);
+  }
+
+  absl::StatusOr<ListPage> List(ListRequest request) {
+    return Await<absl::StatusOr<ListPage>>(
+        [&](auto done) { store().List(std::move(request), std::move(done)); });
+  }
+
+  void Report(const Lease& lease, v1::TaskEvent event) { store().Append({{lease, std::move(event)}}); }
+  void Log(const Lease& lease, const std::string& message) {
+    v1::TaskEvent event;
+    event.mutable_log()->set_message(message);
+    Report(lease, std::move(event));
+  }
+  void Progress(const Lease& lease, double completed) {
+    v1::TaskEvent event;
+    event.mutable_progress()->set_completed(completed);
+    Report(lease, std::move(event));
+  }
+
+  // Nothing when the watch would wait.
+  std::optional<absl::StatusOr<EventBatch>> Events(const std::string& id, int64_t after = 0, int max = 1000) {
+    auto batch = Await<absl::StatusOr<EventBatch>>([&](auto done) {
+      store().StopWaiting(store().Watch({task::TaskName("queues/default", id), after, max}, std::move(done)));
+    });
+    if (absl::IsCancelled(batch.status())) return std::nullopt;
+    return batch;
+  }
+
+  // The same for a queue.
+  std::optional<absl::StatusOr<QueueEventBatch>> QueueEvents(const std::string& queue, int64_t after,
+                                                             int max = 1000) {
+    auto batch = Await<absl::StatusOr<QueueEventBatch>>([&](auto done) {
+      store().StopWaiting(store().WatchQueue({queue, after, max}, std::move(done)));
+    });
+    if (absl::IsCancelled(batch.status())) return std::nullopt;
+    return batch;
+  }
+
+  // The states a task has gone through, by their events.
+  std::vector<v1::TaskState> States(const std::string& id) {
+    std::vector<v1::TaskState> states;
+    const EventBatch batch = Events(id).value().value();
+    for (const auto& event : batch.events) {
+      if (event->has_state()) states.push_back(event->state().state());
+    }
+    return states;
+  }
+
+  absl::StatusOr<v1::Queue> Update(v1::Queue settings, const std::vector<std::string>& paths = {}) {
+    google::protobuf::FieldMask mask;
+    for (const std::string& path : paths) mask.add_paths(path);
+    return Await<absl::StatusOr<v1::Queue>>(
+        [&](auto done) { store().UpdateQueue(std::move(settings), std::move(mask), std::move(done)); });
+  }
+  absl::StatusOr<v1::Queue> SetState(const std::string& queue, v1::QueueState state) {
+    return Await<absl::StatusOr<v1::Queue>>(
+        [&](auto done) { store().SetQueueState(queue, state, std::move(done)); });
+  }
+  absl::StatusOr<v1::Queue> GetQueue(const std::string& queue) {
+    return Await<absl::StatusOr<v1::Queue>>([&](auto done) { store().GetQueue(queue, std::move(done)); });
+  }
+  absl::StatusOr<QueuePage> ListQueues(ListQueuesRequest request) {
+    return Await<absl::StatusOr<QueuePage>>(
+        [&](auto done) { store().ListQueues(std::move(request), std::move(done)); });
+  }
+  absl::StatusOr<int64_t> Purge(const std::string& queue) {
+    return Await<absl::StatusOr<int64_t>>([&](auto done) {
+      store().PurgeQueue(queue, std::move(done));
+      under_test_.run_alarms();
+    });
+  }
+  absl::StatusOr<v1::QueueStats> Stats(const std::string& queue) {
+    return Await<absl::StatusOr<v1::QueueStats>>(
+        [&](auto done) { store().GetQueueStats(queue, std::move(done)); });
+  }
+
+  // Makes a call and waits for its answer.
+  template <class T, class Call>
+  static T Await(Call call) {
+    struct State {
+      std::optional<T> result;
+      absl::Notification done;
+    };
+    auto state = std::make_shared<State>();
+    call([state](T result) {
+      state->result.emplace(std::move(result));
+      state->done.Notify();
+    });
+    EXPECT_TRUE(state->done.WaitForNotificationWithTimeout(absl::Seconds(30)));
+    return *std::move(state->result);
+  }
+
+ private:
+  void OnCancelRequested(const Lease& lease) override { cancels_.push_back(lease); }
+
+  absl::Time now_ = absl::FromUnixSeconds(1'000'000'000);
+  std::vector<Lease> cancels_;
+  StoreUnderTest under_test_;
+};
+
+}  // namespace errand::store
+
+#endif  // ERRAND_TESTS_STORE_CONFORMANCE_STORE_FIXTURE_H_
