@@ -4,13 +4,36 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
+#include "client/cli/queue_flags.h"
 #include "client/cli/task_flags.h"
 
 namespace errand::cli {
 
-enum class Verb { kRun, kSubmit, kGet, kWait, kWatch, kCancel, kHealth };
+enum class Verb {
+  kRun,
+  kSubmit,
+  kSubmitBatch,
+  kGet,
+  kList,
+  kWait,
+  kWatch,
+  kWatchQueue,
+  kCancel,
+  kRetry,
+  kDelete,
+  kQueueList,
+  kQueueGet,
+  kQueueSet,
+  kQueuePause,
+  kQueueResume,
+  kQueuePurge,
+  kQueueStats,
+  kHealth,
+  kCompletion,
+};
 
 // What standard output gets: text for people, one JSON document, or a JSON document a line.
 enum class Format { kTable, kJson, kJsonl };
@@ -24,10 +47,17 @@ struct Arguments {
   absl::Duration retry_for = absl::Seconds(5);
   bool quiet = false;
 
-  TaskFlags task;       // run, submit.
-  std::string name;     // get, wait, watch, cancel: `queues/{queue}/tasks/{task}`.
-  int64_t after = 0;    // watch: the last sequence seen.
-  std::string service;  // health.
+  TaskFlags task;                  // run, submit.
+  std::string batch_file;          // submit: its lines are tasks; "-" is standard input.
+  bool keep_going = false;         // submit: passes over lines that are not valid.
+  std::string name;                // get, wait, watch, cancel: `queues/{queue}/tasks/{task}`.
+  std::vector<std::string> names;  // retry, delete.
+  int64_t after = 0;               // watch: the last sequence, or position, seen.
+  std::string filter;              // list.
+  int64_t limit = 0;               // list: 0 for all.
+  QueueFlags queue;                // queue; its name alone: list, watch.
+  std::string service;             // health.
+  std::string shell;               // completion.
 };
 
 // Fills `arguments`. A value means that there is nothing more to do, and is the exit code: help or version

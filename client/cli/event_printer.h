@@ -8,18 +8,25 @@
 #include "client/cli/arguments.h"
 #include "client/cli/progress_bar.h"
 #include "client/cli/terminal.h"
+#include "errand/options.h"
 #include "errand/v1/task.pb.h"
 
 namespace errand::cli {
 
-// Prints a task's events as they come: rows with Format::kTable, lines of JSON on standard output with
-// Format::kJsonl, nothing with Format::kJson; and a progress bar where standard error is a terminal.
+// Prints the events of a task, or of all tasks of a queue, as they come: rows with Format::kTable, lines of
+// JSON on standard output with Format::kJsonl, nothing with Format::kJson; and, for one task, a progress bar
+// where standard error is a terminal.
 class EventPrinter {
  public:
+  enum class Scope { kTask, kQueue };
+
   // `rows` is where rows go: stdout, stderr, or null for nowhere.
-  EventPrinter(Format format, std::FILE* rows, bool quiet);
+  EventPrinter(Format format, Scope scope, std::FILE* rows, bool quiet);
 
   void Print(const v1::TaskEvent& event);
+
+  // Says on standard error that events of `name` are missing.
+  void ReportGap(const std::string& name, const Gap& gap);
 
   // Takes the progress bar away.
   void Finish() { bar_.Clear(); }
@@ -32,6 +39,7 @@ class EventPrinter {
   void Write(std::FILE* file, const std::string& text);
 
   const Format format_;
+  const Scope scope_;
   std::FILE* const rows_;
   const Terminal terminal_;  // Of rows_.
   ProgressBar bar_;

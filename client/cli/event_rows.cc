@@ -69,7 +69,7 @@ std::vector<std::string> Lines(absl::string_view prefix, absl::string_view text)
 
 }  // namespace
 
-std::string EventRows(const v1::TaskEvent& event, const Terminal& terminal) {
+std::string EventRows(const v1::TaskEvent& event, const Terminal& terminal, bool task_ids) {
   std::string word;
   std::vector<std::string> details(1);
   v1::TaskState state = v1::TASK_STATE_UNSPECIFIED;
@@ -97,10 +97,16 @@ std::string EventRows(const v1::TaskEvent& event, const Terminal& terminal) {
   }
   std::string rows;
   const std::string time = Clock(event.event_time(), "%H:%M:%E3S");
+  std::string id;
+  if (task_ids) {
+    const std::string& name = event.task();
+    // As long as those that the server chooses.
+    id = absl::StrFormat("%-36s  ", Printable(absl::string_view(name).substr(name.rfind('/') + 1)));
+  }
   const std::string padded = absl::StrFormat("%-9s", word);
   for (const std::string& detail : details) {
-    std::string row =
-        absl::StrFormat("%4d  %s  %s  %s", event.sequence(), time, terminal.Paint(padded, state), detail);
+    std::string row = absl::StrFormat("%s%4d  %s  %s  %s", id, event.sequence(), time,
+                                      terminal.Paint(padded, state), detail);
     absl::StripTrailingAsciiWhitespace(&row);
     absl::StrAppend(&rows, row, "\n");
   }

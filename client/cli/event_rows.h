@@ -9,8 +9,9 @@
 namespace errand::cli {
 
 // An event as aligned text, "SEQUENCE  TIME  EVENT  DETAIL" and a line feed; output and log lines of several
-// lines give a row each. Free of control characters but the colours of `terminal`. Times are local.
-std::string EventRows(const v1::TaskEvent& event, const Terminal& terminal);
+// lines give a row each. Free of control characters but the colours of `terminal`. Times are local. With
+// `task_ids` the task's id stands first.
+std::string EventRows(const v1::TaskEvent& event, const Terminal& terminal, bool task_ids);
 
 // "succeeded" for TASK_STATE_SUCCEEDED.
 std::string StateWord(v1::TaskState state);

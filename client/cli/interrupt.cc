@@ -32,12 +32,14 @@ Interrupt::Interrupt(Cancellation& cancellation)
     : cancellation_(cancellation),
       signals_(Block()),
       stop_fd_(eventfd(0, EFD_CLOEXEC)),
+      interrupted_fd_(eventfd(0, EFD_CLOEXEC)),
       thread_([this] { Run(); }) {}
 
 Interrupt::~Interrupt() {
   eventfd_write(stop_fd_, 1);
   thread_.join();
   close(stop_fd_);
+  close(interrupted_fd_);
 }
 
 void Interrupt::Run() {
@@ -48,6 +50,7 @@ void Interrupt::Run() {
     if ((ready[0].revents & POLLIN) == 0 || read(signal_fd, &signal, sizeof signal) < 0) continue;
     if (cancellation_.cancelled()) _exit(kInterrupted);
     cancellation_.Cancel();
+    eventfd_write(interrupted_fd_, 1);
   }
   close(signal_fd);
 }

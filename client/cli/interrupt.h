@@ -20,12 +20,16 @@ class Interrupt {
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
 
+  // Readable from the first signal on, for poll(). Owned by this object.
+  int fd() const { return interrupted_fd_; }
+
  private:
   void Run();
 
   Cancellation& cancellation_;
   sigset_t signals_;
   const int stop_fd_;
+  const int interrupted_fd_;
   std::thread thread_;  // Last: it uses all of the above.
 };
 

@@ -2,7 +2,9 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
@@ -34,14 +36,27 @@ void KeepKnownDetails(google::rpc::Status& error) {
   known.mutable_details()->Swap(error.mutable_details());
 }
 
-std::string Print(const pb::Message& message, bool indent) {
-  pb::util::JsonPrintOptions options;
-  options.add_whitespace = indent;
-  std::string json;
-  // Cannot fail but for Any, which KeepKnownDetails took care of.
-  (void)pb::util::MessageToJsonString(message, &json, options);
-  if (!absl::EndsWith(json, "\n")) json += '\n';
-  return json;
+// In `message` and all that it holds. A google.rpc.Status may stand anywhere: in a task, its attempts, an
+// event, a list.
+void KeepKnownDetailsIn(pb::Message& message) {
+  if (message.GetDescriptor() == google::rpc::Status::descriptor()) {
+    KeepKnownDetails(static_cast<google::rpc::Status&>(message));
+    return;
+  }
+  const pb::Reflection& reflection = *message.GetReflection();
+  std::vector<const pb::FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const pb::FieldDescriptor* field : fields) {
+    // Our maps hold no messages.
+    if (field->cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE || field->is_map()) continue;
+    if (!field->is_repeated()) {
+      KeepKnownDetailsIn(*reflection.MutableMessage(&message, field));
+      continue;
+    }
+    for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
+      KeepKnownDetailsIn(*reflection.MutableRepeatedMessage(&message, field, i));
+    }
+  }
 }
 
 // What is wrong with a value, from the words of protobuf's parser.
@@ -119,14 +134,18 @@ bool HasField(const pb::Descriptor& type, const std::string& name) {
 
 }  // namespace
 
-std::string ToJson(v1::Task task, bool indent) {
-  if (task.has_error()) KeepKnownDetails(*task.mutable_error());
-  return Print(task, indent);
-}
-
-std::string ToJson(v1::TaskEvent event) {
-  if (event.state().has_error()) KeepKnownDetails(*event.mutable_state()->mutable_error());
-  return Print(event, false);
+std::string ToJson(const pb::Message& message, bool indent, bool zeros) {
+  const std::unique_ptr<pb::Message> known(message.New());
+  known->CopyFrom(message);
+  KeepKnownDetailsIn(*known);
+  pb::util::JsonPrintOptions options;
+  options.add_whitespace = indent;
+  options.always_print_primitive_fields = zeros;
+  std::string json;
+  // Cannot fail but for Any, which was taken care of.
+  (void)pb::util::MessageToJsonString(*known, &json, options);
+  if (!absl::EndsWith(json, "\n")) json += '\n';
+  return json;
 }
 
 absl::StatusOr<v1::CreateTaskRequest> RequestFromJson(absl::string_view source, const std::string& json) {

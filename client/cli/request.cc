@@ -29,6 +29,11 @@ void SetTime(absl::Time time, google::protobuf::Timestamp& timestamp) {
   timestamp = google::protobuf::util::TimeUtil::NanosecondsToTimestamp(nanos);
 }
 
+void SetDuration(absl::Duration value, google::protobuf::Duration& duration) {
+  const int64_t nanos = absl::ToInt64Nanoseconds(value);
+  duration = google::protobuf::util::TimeUtil::NanosecondsToDuration(nanos);
+}
+
 // A text field of the request: proto3 strings are UTF-8.
 absl::Status SetText(absl::string_view flag, absl::string_view value, std::string* field) {
   absl::StatusOr<std::string> text = ReadValue(flag, value);
@@ -53,10 +58,14 @@ absl::Status SetCommon(const TaskFlags& flags, v1::CreateTaskRequest& request) {
   } else if (flags.delay > absl::ZeroDuration()) {
     SetTime(absl::Now() + flags.delay, *task.mutable_schedule_time());
   }
-  if (flags.run_timeout > absl::ZeroDuration()) {
-    *task.mutable_run_timeout() =
-        google::protobuf::util::TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(flags.run_timeout));
+  task.set_ordering_key(flags.ordering_key);
+  absl::Time expire;
+  if (!flags.expire_at.empty() && absl::ParseTime(absl::RFC3339_full, flags.expire_at, &expire, nullptr)) {
+    SetTime(expire, *task.mutable_expire_time());
+  } else if (flags.ttl > absl::ZeroDuration()) {
+    SetDuration(flags.ttl, *task.mutable_ttl());
   }
+  if (flags.run_timeout > absl::ZeroDuration()) SetDuration(flags.run_timeout, *task.mutable_run_timeout());
   if (flags.max_attempts > 0) task.mutable_retry_policy()->set_max_attempts(flags.max_attempts);
   return absl::OkStatus();
 }
@@ -137,6 +146,7 @@ absl::Status CheckUtf8(const TaskFlags& flags) {
   status.Update(check("--id", {flags.id}));
   status.Update(check("--request-id", {flags.request_id}));
   status.Update(check("--label", flags.labels));
+  status.Update(check("--ordering-key", {flags.ordering_key}));
   status.Update(check("--from", {flags.from}));
   status.Update(check("--to", flags.to));
   status.Update(check("--cc", flags.cc));

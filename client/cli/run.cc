@@ -5,11 +5,15 @@
 #include "client/cli/verbs.h"
 
 namespace errand::cli {
+
 int Run(Session& session, const v1::CreateTaskRequest& request) {
   const Arguments& arguments = session.arguments();
-  EventPrinter printer(arguments.format, arguments.quiet ? nullptr : stderr, arguments.quiet);
+  EventPrinter printer(arguments.format, EventPrinter::Scope::kTask, arguments.quiet ? nullptr : stderr,
+                       arguments.quiet);
+  CallOptions options = session.options();
+  options.on_gap = [&printer](const Gap& gap) { printer.ReportGap(printer.task(), gap); };
   const absl::StatusOr<v1::StateChange> end = session.client().Run(
-      request, [&printer](const v1::TaskEvent& event) { printer.Print(event); }, session.options());
+      request, [&printer](const v1::TaskEvent& event) { printer.Print(event); }, options);
   printer.Finish();
   if (!end.ok()) return session.Fail(end.status(), printer.task(), printer.last_sequence());
   if (arguments.format == Format::kTable) PrintResult(end->result());

@@ -47,7 +47,10 @@ Session::Session(const Arguments& arguments)
     : arguments_(arguments),
       deadline_(absl::Now() + arguments.timeout),
       interrupt_(cancellation_),
-      client_(std::make_unique<Client>(Dial(Target(arguments.server)), MakeRetryOptions(arguments))) {}
+      retry_(MakeRetryOptions(arguments)),
+      channel_(Dial(Target(arguments.server))),
+      client_(channel_, retry_),
+      queues_(channel_, retry_) {}
 
 CallOptions Session::options() {
   CallOptions options;
@@ -86,6 +89,11 @@ int Session::Fail(const absl::Status& status, const std::string& task, int64_t l
                  "  watch it:   errand watch %s%s%s\n"
                  "  cancel it:  errand cancel %s%s\n",
                  task.c_str(), after.c_str(), server.c_str(), task.c_str(), server.c_str());
+  } else if (arguments_.verb == Verb::kSubmitBatch && (stopped || code == kUnavailable)) {
+    std::fprintf(stderr,
+                 "More tasks than these may have been created. The same command with --request-id=%s\n"
+                 "goes on from there, and creates none twice.\n",
+                 arguments_.task.request_id.c_str());
   } else if (stopped && !arguments_.task.request_id.empty()) {
     std::fprintf(stderr,
                  "The task may have been created. The same command with --request-id=%s\n"

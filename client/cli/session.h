@@ -8,6 +8,7 @@
 #include "client/cli/arguments.h"
 #include "client/cli/interrupt.h"
 #include "errand/client.h"
+#include "errand/queues.h"
 
 namespace errand::cli {
 
@@ -18,7 +19,16 @@ class Session {
   explicit Session(const Arguments& arguments);
 
   const Arguments& arguments() const { return arguments_; }
-  const Client& client() const { return *client_; }
+  const Client& client() const { return client_; }
+  const Queues& queues() const { return queues_; }
+
+  // For what is neither: a SubmitStream.
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  const RetryOptions& retry() const { return retry_; }
+
+  // For what waits outside of calls: --timeout, and what is readable after SIGINT or SIGTERM.
+  absl::Time deadline() const { return deadline_; }
+  int interrupt_fd() const { return interrupt_.fd(); }
 
   // For the calls of this run, which share --timeout.
   CallOptions options();
@@ -33,8 +43,11 @@ class Session {
   const Arguments& arguments_;
   const absl::Time deadline_;
   Cancellation cancellation_;
-  Interrupt interrupt_;  // Before the client: its threads inherit the blocked signals.
-  std::unique_ptr<const Client> client_;
+  Interrupt interrupt_;  // Before the channel: its threads inherit the blocked signals.
+  const RetryOptions retry_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const Client client_;
+  const Queues queues_;
 };
 
 }  // namespace errand::cli

@@ -1,16 +1,13 @@
 #include "client/cli/task_card.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
 #include <map>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
-#include "absl/time/time.h"
+#include "client/cli/card.h"
 #include "client/cli/event_rows.h"
 #include "client/cli/printable.h"
 #include "client/cli/progress_bar.h"
@@ -18,30 +15,23 @@
 namespace errand::cli {
 namespace {
 
-namespace time_util = google::protobuf::util;
-
-// Further lines of a value stand below its first. Empty values are left out.
-void AddFact(std::string& card, absl::string_view key, absl::string_view value) {
-  absl::ConsumeSuffix(&value, "\n");
-  if (value.empty()) return;
-  for (absl::string_view line : absl::StrSplit(value, '\n')) {
-    absl::StrAppendFormat(&card, "%-10s%s\n", key, line);
-    key = "";
-  }
-}
-
-void AddTime(std::string& card, absl::string_view key, const google::protobuf::Timestamp& time) {
-  const absl::Time value = absl::FromUnixNanos(time_util::TimeUtil::TimestampToNanoseconds(time));
-  AddFact(card, key, absl::FormatTime("%Y-%m-%d %H:%M:%E3S%Ez", value, absl::LocalTimeZone()));
-}
-
-std::string Seconds(const google::protobuf::Duration& duration) {
-  return absl::FormatDuration(absl::Nanoseconds(time_util::TimeUtil::DurationToNanoseconds(duration)));
-}
-
 std::string DescribeUsage(const v1::Usage& usage) {
-  return absl::StrFormat("%s, cpu %s, peak memory %d bytes, output %d bytes", Seconds(usage.wall_time()),
-                         Seconds(usage.cpu_time()), usage.peak_memory_bytes(), usage.output_bytes());
+  return absl::StrFormat("%s, cpu %s, peak memory %d bytes, output %d bytes",
+                         DescribeDuration(usage.wall_time()), DescribeDuration(usage.cpu_time()),
+                         usage.peak_memory_bytes(), usage.output_bytes());
+}
+
+// "1  2030-01-31 08:00:00.000+00:00  1.5s  LUA_ERROR: boom"; the wall time is missing while it runs.
+std::string AttemptRows(const v1::Task& task) {
+  std::string rows;
+  for (const v1::Attempt& attempt : task.attempts()) {
+    std::string row = absl::StrCat(attempt.number(), "  ", DescribeTime(attempt.start_time()));
+    if (attempt.has_usage()) absl::StrAppend(&row, "  ", DescribeDuration(attempt.usage().wall_time()));
+    const std::string error = DescribeError(attempt.error());
+    if (attempt.has_error()) absl::StrAppend(&row, "  ", Printable(error.substr(0, error.find('\n'))));
+    absl::StrAppend(&rows, row, "\n");
+  }
+  return rows;
 }
 
 // Text as it is, other bytes by their type and size alone.
@@ -63,7 +53,9 @@ std::string TaskCard(const v1::Task& task, const Terminal& terminal) {
   AddFact(card, "kind", task.has_lua() ? "lua" : task.has_email() ? "email" : "");
   if (task.priority() != 0) AddFact(card, "priority", absl::StrCat(task.priority()));
   AddFact(card, "attempts", absl::StrCat(task.attempt_count()));
+  AddFact(card, "ordering", Printable(task.ordering_key()));
   if (task.has_schedule_time() && !task.has_start_time()) AddTime(card, "due", task.schedule_time());
+  if (task.has_expire_time() && !task.has_start_time()) AddTime(card, "expires", task.expire_time());
   if (task.has_create_time()) AddTime(card, "created", task.create_time());
   if (task.has_start_time()) AddTime(card, "started", task.start_time());
   if (task.has_end_time()) AddTime(card, "ended", task.end_time());
@@ -71,6 +63,7 @@ std::string TaskCard(const v1::Task& task, const Terminal& terminal) {
   const std::map<std::string, std::string> labels(task.labels().begin(), task.labels().end());
   for (const auto& [key, value] : labels) AddFact(card, "label", Printable(absl::StrCat(key, "=", value)));
   if (task.has_error()) AddFact(card, "error", Printable(DescribeError(task.error()), true));
+  if (task.attempts_size() > 1) AddFact(card, "history", AttemptRows(task));
   if (task.has_result()) AddFact(card, "result", ShowResult(task.result()));
   if (task.has_usage()) AddFact(card, "usage", DescribeUsage(task.usage()));
   return card;

@@ -21,8 +21,11 @@ struct TaskFlags {
   std::string request_id;
   std::vector<std::string> labels;  // "key=value".
   int priority = 0;
+  std::string ordering_key;
   std::string at;  // RFC 3339.
   absl::Duration delay;
+  std::string expire_at;  // RFC 3339.
+  absl::Duration ttl;
   absl::Duration run_timeout;
   int max_attempts = 0;
 

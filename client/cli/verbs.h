@@ -1,6 +1,7 @@
 #ifndef ERRAND_CLIENT_CLI_VERBS_H_
 #define ERRAND_CLIENT_CLI_VERBS_H_
 
+#include "client/cli/line_reader.h"
 #include "client/cli/session.h"
 #include "errand/v1/tasks.pb.h"
 
@@ -9,10 +10,22 @@ namespace errand::cli {
 
 int Run(Session& session, const v1::CreateTaskRequest& request);
 int Submit(Session& session, const v1::CreateTaskRequest& request);
+int SubmitBatch(Session& session, LineReader& lines);
 int Get(Session& session);
+int List(Session& session);
 int Wait(Session& session);
 int Watch(Session& session);
+int WatchQueue(Session& session);
 int Cancel(Session& session);
+int Retry(Session& session);
+int Delete(Session& session);
+int QueueList(Session& session);
+int QueueGet(Session& session);
+int QueueSet(Session& session);
+int QueuePause(Session& session);
+int QueueResume(Session& session);
+int QueuePurge(Session& session);
+int QueueStats(Session& session);
 int Health(Session& session);
 
 }  // namespace errand::cli

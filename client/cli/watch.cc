@@ -9,10 +9,11 @@ namespace errand::cli {
 int Watch(Session& session) {
   const Arguments& arguments = session.arguments();
   const std::string& name = arguments.name;
-  EventPrinter printer(arguments.format, stdout, arguments.quiet);
+  EventPrinter printer(arguments.format, EventPrinter::Scope::kTask, stdout, arguments.quiet);
+  CallOptions options = session.options();
+  options.on_gap = [&](const Gap& gap) { printer.ReportGap(name, gap); };
   const absl::StatusOr<v1::StateChange> end = session.client().Watch(
-      name, arguments.after, [&printer](const v1::TaskEvent& event) { printer.Print(event); },
-      session.options());
+      name, arguments.after, [&printer](const v1::TaskEvent& event) { printer.Print(event); }, options);
   printer.Finish();
   if (!end.ok()) {
     const int64_t seen = printer.last_sequence() > 0 ? printer.last_sequence() : arguments.after;

@@ -41,6 +41,15 @@ class Client {
   // any method of the client, and Cancellation::Cancel. It must not throw.
   using OnEvent = absl::FunctionRef<void(const v1::TaskEvent& event)>;
 
+  // Called for every frame of a WatchQueue stream, on the thread that made the call: the events, of which
+  // there may be none, and the position after them, where another WatchQueue would go on. It may do what
+  // OnEvent may.
+  using OnQueueEvents = absl::FunctionRef<void(
+      const google::protobuf::RepeatedPtrField<v1::TaskEvent>& events, int64_t position)>;
+
+  // Called for every task of a list, on the thread that made the call; false ends the list.
+  using OnTask = absl::FunctionRef<bool(const v1::Task& task)>;
+
   // Dial() in errand/channel.h makes a channel.
   explicit Client(std::shared_ptr<grpc::Channel> channel, RetryOptions retry = {});
 
@@ -53,6 +62,11 @@ class Client {
   // Creates a task and returns it, in BASIC view, as soon as it is queued as safely as asked.
   absl::StatusOr<v1::Task> Create(v1::CreateTaskRequest request, const CallOptions& options = {}) const;
 
+  // Creates all tasks of `request`, or none; returns them in BASIC view, in the order of the requests.
+  // SubmitStream (errand/submit_stream.h) is for more than a thousand.
+  absl::StatusOr<v1::BatchCreateTasksResponse> BatchCreate(v1::BatchCreateTasksRequest request,
+                                                           const CallOptions& options = {}) const;
+
   // Creates a task and reports its events until it has ended; returns the last one's state change, which
   // holds the result or the error. A lost stream is resumed after the last event seen, so that `on_event`
   // sees every event exactly once. When Run returns an error the task may still have been created, and goes
@@ -63,17 +77,39 @@ class Client {
   // The task `name` ("queues/{queue}/tasks/{task}") as it is now.
   absl::StatusOr<v1::Task> Get(absl::string_view name, const CallOptions& options = {}) const;
 
+  // One page of the tasks of `request.parent`, for those who keep the token.
+  absl::StatusOr<v1::ListTasksResponse> ListPage(const v1::ListTasksRequest& request,
+                                                 const CallOptions& options = {}) const;
+
+  // Reports the tasks of `request.parent` that match `request.filter`, page after page of
+  // `request.page_size`, until there are no more or `on_task` returns false. Those reported before an error
+  // stay reported.
+  absl::Status List(v1::ListTasksRequest request, OnTask on_task, const CallOptions& options = {}) const;
+
   // Waits until a task has ended and returns it. DEADLINE_EXCEEDED when the timeout was over first: the task
   // goes on.
   absl::StatusOr<v1::Task> Wait(absl::string_view name, const CallOptions& options = {}) const;
 
   // Reports the events of a task after `after_sequence` (0: from the first one kept) until it has ended;
-  // otherwise as Run.
+  // otherwise as Run. Where the server no longer keeps the next event, options.on_gap decides.
   absl::StatusOr<v1::StateChange> Watch(absl::string_view name, int64_t after_sequence, OnEvent on_event,
                                         const CallOptions& options = {}) const;
 
+  // Reports the events of all tasks of `queue` ("queues/{queue}") after `after_position` (0: what happens
+  // from now on). Never returns OK: it goes on, over as many streams as that takes, until the caller's
+  // timeout, Cancellation::Cancel or an error.
+  absl::Status WatchQueue(absl::string_view queue, int64_t after_position, OnQueueEvents on_events,
+                          const CallOptions& options = {}) const;
+
   // Cancels a task. One that runs is still RUNNING in the answer, which is in BASIC view: Wait for its end.
   absl::StatusOr<v1::Task> Cancel(absl::string_view name, const CallOptions& options = {}) const;
+
+  // Puts a task that ended without success back into its queue; returns it in BASIC view. When the answer
+  // to an attempt is lost and the task has not ended by the next, that counts as done.
+  absl::StatusOr<v1::Task> Retry(absl::string_view name, const CallOptions& options = {}) const;
+
+  // Forgets a task that has ended. One that is gone after an attempt whose answer was lost counts as deleted.
+  absl::Status Delete(absl::string_view name, const CallOptions& options = {}) const;
 
   // Whether `service` ("" for the server as a whole, "errand.v1.Tasks") takes calls now. False also while
   // the server shuts down; NOT_FOUND when it does not know the service. Never repeated: a probe asks for the

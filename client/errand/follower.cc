@@ -2,6 +2,7 @@
 
 #include "errand/cancellable_context.h"
 #include "errand/error.h"
+#include "errand/kept_range.h"
 #include "errand/state.h"
 
 namespace errand {
@@ -26,9 +27,18 @@ absl::StatusOr<v1::StateChange> Follower::Follow(const v1::RunTaskRequest* run) 
     // The terminal event counts, whatever happened to the stream behind it.
     if (end_) return *end_;
     if (status.ok()) status = absl::UnavailableError("the stream ended before the task did");
-    status = retry_.Next(status);
+    status = PassGap(status) ? retry_.Check() : retry_.Next(status);
   }
   return status;
+}
+
+bool Follower::PassGap(const absl::Status& error) {
+  const std::optional<KeptRange> kept = FindKeptRange(error, "sequence");
+  // Before the first event there is no task to watch; and what lies ahead of the task was never lost.
+  if (!kept || !on_gap_ || task_.empty() || kept->oldest <= last_sequence_ + 1) return false;
+  on_gap_({last_sequence_, kept->oldest - last_sequence_ - 1});
+  last_sequence_ = kept->oldest - 1;
+  return true;
 }
 
 absl::Status Follower::ReadRun(const v1::RunTaskRequest& request) {

@@ -2,6 +2,7 @@
 #define ERRAND_FOLLOWER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,12 +19,13 @@ namespace errand {
 //
 //   RunTask ---- first event: the task's name is known ----> WatchTask after the last sequence seen
 //    ^   | lost                                               ^     | lost
-//    `---' same request_id: the same task                     `-----'
+//    `---' same request_id: the same task                     `-----' or OUT_OF_RANGE: before the oldest kept
 class Follower {
  public:
   // All are borrowed.
-  Follower(v1::Tasks::StubInterface& stub, Retry& retry, Client::OnEvent on_event)
-      : stub_(stub), retry_(retry), on_event_(on_event) {}
+  Follower(v1::Tasks::StubInterface& stub, Retry& retry, Client::OnEvent on_event,
+           const std::function<void(const Gap&)>& on_gap)
+      : stub_(stub), retry_(retry), on_event_(on_event), on_gap_(on_gap) {}
 
   // `request.create` has a request_id.
   absl::StatusOr<v1::StateChange> Run(const v1::RunTaskRequest& request);
@@ -39,10 +41,12 @@ class Follower {
   absl::Status Read(grpc::ClientReaderInterface<Response>& reader);
   void Take(const v1::TaskEvent& event);
   absl::Status LookUpEnd();
+  bool PassGap(const absl::Status& error);
 
   v1::Tasks::StubInterface& stub_;
   Retry& retry_;
   const Client::OnEvent on_event_;
+  const std::function<void(const Gap&)>& on_gap_;
 
   std::string task_;  // Empty until it is known.
   int64_t last_sequence_ = 0;

@@ -1,6 +1,7 @@
 #ifndef ERRAND_OPTIONS_H_
 #define ERRAND_OPTIONS_H_
 
+#include <cstdint>
 #include <functional>
 
 #include "absl/status/status.h"
@@ -27,6 +28,12 @@ struct RetryOptions {
   std::function<void(const absl::Status& error, absl::Duration wait)> on_retry;
 };
 
+// Events that a stream asked for and the server no longer keeps.
+struct Gap {
+  int64_t after = 0;  // The last sequence before them; for WatchQueue, the position.
+  int64_t lost = 0;   // How many; 0 when the server started anew and nobody knows.
+};
+
 // What one call may be told.
 struct CallOptions {
   // How long the caller is ready to wait, all attempts included. Not more than zero: the call ends with
@@ -35,6 +42,11 @@ struct CallOptions {
 
   // Aborts the call from another thread. Borrowed until the call returns; may be null.
   Cancellation* cancellation = nullptr;
+
+  // Run, Watch, WatchQueue: called on the calling thread when events are no longer kept; the call then goes
+  // on with the first one that is. Empty: the call ends with OUT_OF_RANGE, so that no event is missed in
+  // silence.
+  std::function<void(const Gap& gap)> on_gap;
 };
 
 }  // namespace errand

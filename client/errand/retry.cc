@@ -54,6 +54,7 @@ absl::Status Retry::Next(const absl::Status& error) {
   const absl::Time next = now + wait;
   if (next >= give_up_ || next >= deadline_) return Unavailable(error);
 
+  repeated_ = true;
   if (options_.on_retry) options_.on_retry(Unavailable(error), wait);
   return Wait(wait);
 }

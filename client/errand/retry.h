@@ -21,6 +21,9 @@ class Retry {
   // CANCELLED only when the caller cancelled, `error` where repeating is no use or the time is up.
   absl::Status Next(const absl::Status& error);
 
+  // Whether Next() has let an attempt follow another: the server may have done what an earlier one asked for.
+  bool repeated() const { return repeated_; }
+
   // Waits for `duration`, or for the end of the caller's time if that comes first. Returns Check().
   absl::Status Wait(absl::Duration duration) const;
 
@@ -36,6 +39,7 @@ class Retry {
   Cancellation* const cancellation_;
   absl::Duration backoff_;
   absl::Time give_up_ = absl::InfiniteFuture();  // Set by the first failure of a row.
+  bool repeated_ = false;
   absl::BitGen random_;
 };
 

@@ -88,10 +88,9 @@ Command::Command(std::vector<std::string> arguments, Options options) {
   close(in.ours);
   close(out.theirs);
   close(err.theirs);
-  // Fits into the pipe.
-  EXPECT_EQ(write(in.theirs, options.input.data(), options.input.size()),
-            static_cast<ssize_t>(options.input.size()));
-  close(in.theirs);
+  in_fd_ = in.theirs;
+  Write(options.input);
+  if (!options.input_open) CloseInput();
   out_fd_ = options.output_closed ? -1 : out.ours;
   err_fd_ = err.ours;
 }
@@ -101,6 +100,7 @@ Command::~Command() {
     kill(process_, SIGKILL);
     waitpid(process_, nullptr, 0);
   }
+  CloseInput();
   if (out_fd_ >= 0) close(out_fd_);
   if (err_fd_ >= 0) close(err_fd_);
 }
@@ -135,6 +135,16 @@ void Command::WaitForText(absl::string_view text) {
       return;
     }
   }
+}
+
+void Command::Write(absl::string_view text) {
+  // Fits into the pipe.
+  EXPECT_EQ(write(in_fd_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+}
+
+void Command::CloseInput() {
+  if (in_fd_ >= 0) close(in_fd_);
+  in_fd_ = -1;
 }
 
 void Command::Signal(int signal) { kill(process_, signal); }

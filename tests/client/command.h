@@ -14,6 +14,7 @@ namespace errand {
 struct CommandOptions {
   std::vector<std::string> environment;  // "NAME=value"; TERM=xterm and TZ=UTC unless given.
   std::string input;                     // What it reads from standard input.
+  bool input_open = false;               // It may be given more with Write().
   bool terminal = false;                 // Standard error is a terminal of 60 columns.
   bool output_terminal = false;          // So is standard output; its line feeds become "\r\n".
   bool output_closed = false;            // Nobody reads standard output.
@@ -35,6 +36,10 @@ class Command {
 
   void Signal(int signal);
 
+  // Gives it more to read; closes its input at the end.
+  void Write(absl::string_view text);
+  void CloseInput();
+
   // Waits for its end. The exit code, or 128 + the number of the signal that ended it.
   int Wait();
 
@@ -46,6 +51,7 @@ class Command {
   bool Read();
 
   pid_t process_ = -1;
+  int in_fd_ = -1;
   int out_fd_ = -1;
   int err_fd_ = -1;
   std::string out_;

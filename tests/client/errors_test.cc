@@ -19,9 +19,30 @@ class ErrorsTest : public CommandTest {
 };
 
 TEST_F(ErrorsTest, HelpAndVersionExitWith0OnEveryCommand) {
-  const std::vector<std::vector<std::string>> commands = {
-      {},      {"run"},  {"run", "lua"}, {"run", "email"}, {"submit"}, {"submit", "lua"}, {"submit", "email"},
-      {"get"}, {"wait"}, {"watch"},      {"cancel"},       {"health"}};
+  const std::vector<std::vector<std::string>> commands = {{},
+                                                          {"run"},
+                                                          {"run", "lua"},
+                                                          {"run", "email"},
+                                                          {"submit"},
+                                                          {"submit", "lua"},
+                                                          {"submit", "email"},
+                                                          {"get"},
+                                                          {"list"},
+                                                          {"wait"},
+                                                          {"watch"},
+                                                          {"cancel"},
+                                                          {"retry"},
+                                                          {"delete"},
+                                                          {"health"},
+                                                          {"completion"},
+                                                          {"queue"},
+                                                          {"queue", "list"},
+                                                          {"queue", "get"},
+                                                          {"queue", "set"},
+                                                          {"queue", "pause"},
+                                                          {"queue", "resume"},
+                                                          {"queue", "purge"},
+                                                          {"queue", "stats"}};
   for (std::vector<std::string> command : commands) {
     command.push_back("--help");
     Run(command);
@@ -61,6 +82,27 @@ TEST_F(ErrorsTest, WrongUsageNamesTheFlagAndExitsWith2) {
   ExpectUsage({"run", "email", "--subject=\xff"}, "wrong value (--subject: '\\xff' is not UTF-8)");
   ExpectUsage({"watch", "t", "--after=-1"}, "wrong usage (--after: '-1' is not");
   ExpectUsage({"get", "t", "-o", "xml"}, "wrong usage (--output: 'xml' is not one of table, json, jsonl)");
+  ExpectUsage({"run", "lua", script, "--ttl=1s", "--expire-at=2030-01-31T08:00:00Z"}, "wrong usage (--");
+  ExpectUsage({"run", "lua", script, "--ttl=0"}, "wrong usage (--ttl: '0' is not a duration of more than");
+  ExpectUsage({"submit"}, "wrong usage (submit: needs lua, email, --json or --batch)");
+  ExpectUsage({"submit", "--batch", script, "lua", script}, "wrong usage (--batch: does not go with");
+  ExpectUsage({"submit", "--batch", script, "--id=x"}, "wrong usage (--id: does not go with --batch)");
+  ExpectUsage({"submit", "--keep-going", "--json", script}, "wrong usage (--keep-going requires --batch)");
+  ExpectUsage({"submit", "--batch", "/nonexistent"}, "cannot read the batch (/nonexistent: No such");
+  ExpectUsage({"watch"}, "wrong usage (watch: needs NAME or --queue)");
+  ExpectUsage({"watch", "--queue=q", "-o", "json"}, "wrong usage (--output: json has an end");
+  ExpectUsage({"list", "--limit=0"}, "wrong usage (--limit: '0' is not");
+  ExpectUsage({"retry"}, "wrong usage (TASK is required)");
+  ExpectUsage({"delete"}, "wrong usage (TASK is required)");
+  ExpectUsage({"queue"}, "wrong usage (");
+  ExpectUsage({"queue", "get"}, "wrong usage (QUEUE is required)");
+  ExpectUsage({"queue", "set", "q"}, "wrong usage (set: needs a setting, --rate=10/s for example)");
+  ExpectUsage({"queue", "set", "q", "--rate=10/d"}, "wrong usage (--rate: '10/d' is not a rate such as");
+  ExpectUsage({"queue", "set", "q", "--rate=-1"}, "wrong usage (--rate: '-1' is not a rate such as");
+  ExpectUsage({"queue", "set", "q", "--rate=nan"}, "wrong usage (--rate: 'nan' is not a rate such as");
+  ExpectUsage({"queue", "set", "q", "--burst=-1"}, "wrong usage (--burst: '-1' is not");
+  ExpectUsage({"queue", "set", "q", "--min-backoff=-1s"}, "wrong usage (--min-backoff: '-1s' is not");
+  ExpectUsage({"completion", "tcsh"}, "wrong usage (SHELL: ");
   ExpectUsage({"submit", "--json", script, "lua", script}, "wrong usage (--json: does not go with");
 }
 

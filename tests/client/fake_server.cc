@@ -3,6 +3,8 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "google/protobuf/util/time_util.h"
@@ -31,8 +33,10 @@ void Add(google::rpc::Status& status, const Detail& detail) {
   status.add_details()->PackFrom(detail);
 }
 
-grpc::Status ToGrpc(google::rpc::Status status, const std::string& reason) {
+grpc::Status ToGrpc(google::rpc::Status status, const std::string& reason,
+                    std::map<std::string, std::string> metadata = {}) {
   google::rpc::ErrorInfo info;
+  info.mutable_metadata()->insert(metadata.begin(), metadata.end());
   info.set_reason(reason);
   info.set_domain("errand.dev");
   Add(status, info);
@@ -79,6 +83,66 @@ class FakeServer::Tasks final : public v1::Tasks::Service {
                          grpc::ServerWriter<v1::WatchTaskResponse>* writer) override {
     return Answer(fake_.watch, *context, *request, *writer);
   }
+  grpc::Status BatchCreateTasks(grpc::ServerContext* context, const v1::BatchCreateTasksRequest* request,
+                                v1::BatchCreateTasksResponse* response) override {
+    return Answer(fake_.batch_create, *context, *request, *response);
+  }
+  grpc::Status ListTasks(grpc::ServerContext* context, const v1::ListTasksRequest* request,
+                         v1::ListTasksResponse* response) override {
+    return Answer(fake_.list, *context, *request, *response);
+  }
+  grpc::Status RetryTask(grpc::ServerContext* context, const v1::RetryTaskRequest* request,
+                         v1::RetryTaskResponse* response) override {
+    return Answer(fake_.retry, *context, *request, *response);
+  }
+  grpc::Status DeleteTask(grpc::ServerContext* context, const v1::DeleteTaskRequest* request,
+                          v1::DeleteTaskResponse* response) override {
+    return Answer(fake_.remove, *context, *request, *response);
+  }
+  grpc::Status SubmitTasks(grpc::ServerContext* context, SubmitReaderWriter* stream) override {
+    return Answer(fake_.submit, *context, *stream);
+  }
+  grpc::Status WatchQueue(grpc::ServerContext* context, const v1::WatchQueueRequest* request,
+                          grpc::ServerWriter<v1::WatchQueueResponse>* writer) override {
+    return Answer(fake_.watch_queue, *context, *request, *writer);
+  }
+
+ private:
+  FakeServer& fake_;
+};
+
+class FakeServer::Queues final : public v1::Queues::Service {
+ public:
+  explicit Queues(FakeServer& fake) : fake_(fake) {}
+
+  grpc::Status GetQueue(grpc::ServerContext* context, const v1::GetQueueRequest* request,
+                        v1::GetQueueResponse* response) override {
+    return Answer(fake_.get_queue, *context, *request, *response);
+  }
+  grpc::Status ListQueues(grpc::ServerContext* context, const v1::ListQueuesRequest* request,
+                          v1::ListQueuesResponse* response) override {
+    return Answer(fake_.list_queues, *context, *request, *response);
+  }
+  grpc::Status UpdateQueue(grpc::ServerContext* context, const v1::UpdateQueueRequest* request,
+                           v1::UpdateQueueResponse* response) override {
+    return Answer(fake_.update_queue, *context, *request, *response);
+  }
+  grpc::Status PauseQueue(grpc::ServerContext* context, const v1::PauseQueueRequest* request,
+                          v1::PauseQueueResponse* response) override {
+    return Answer(fake_.pause_queue, *context, *request, *response);
+  }
+  grpc::Status ResumeQueue(grpc::ServerContext* context, const v1::ResumeQueueRequest* request,
+                           v1::ResumeQueueResponse* response) override {
+    return Answer(fake_.resume_queue, *context, *request, *response);
+  }
+  grpc::Status PurgeQueue(grpc::ServerContext* context, const v1::PurgeQueueRequest* request,
+                          v1::PurgeQueueResponse* response) override {
+    return Answer(fake_.purge_queue, *context, *request, *response);
+  }
+  grpc::Status GetQueueStats(grpc::ServerContext* context, const v1::GetQueueStatsRequest* request,
+                             v1::GetQueueStatsResponse* response) override {
+    return Answer(fake_.queue_stats, *context, *request, *response);
+  }
 
  private:
   FakeServer& fake_;
@@ -98,12 +162,15 @@ class FakeServer::Health final : public grpc::health::v1::Health::Service {
 };
 
 FakeServer::FakeServer(const std::string& address)
-    : tasks_(std::make_unique<Tasks>(*this)), health_(std::make_unique<Health>(*this)) {
+    : tasks_(std::make_unique<Tasks>(*this)),
+      queues_(std::make_unique<Queues>(*this)),
+      health_(std::make_unique<Health>(*this)) {
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.RegisterService(tasks_.get());
+  builder.RegisterService(queues_.get());
   builder.RegisterService(health_.get());
   server_ = builder.BuildAndStart();
   address_ = absl::StrCat("127.0.0.1:", port);
@@ -150,6 +217,25 @@ grpc::Status NotFound(const std::string& name) {
   resource.set_description("it was never created, or is no longer kept");
   Add(status, resource);
   return ToGrpc(status, "TASK_NOT_FOUND");
+}
+
+grpc::Status OutOfRange(const std::string& number, int64_t oldest, int64_t latest) {
+  google::rpc::Status status;
+  status.set_code(grpc::StatusCode::OUT_OF_RANGE);
+  status.set_message("the events asked for are not there");
+  return ToGrpc(status, "EVENTS_OUT_OF_RANGE",
+                {{absl::StrCat("oldest_", number), absl::StrCat(oldest)},
+                 {absl::StrCat("latest_", number), absl::StrCat(latest)}});
+}
+
+v1::SubmitTasksResponse Acknowledge(const v1::SubmitTasksRequest& frame) {
+  v1::SubmitTasksResponse response;
+  v1::SubmitTasksAck& ack = *response.add_acks();
+  ack.set_client_sequence(frame.client_sequence());
+  for (const v1::CreateTaskRequest& request : frame.requests()) {
+    ack.add_results()->set_name(absl::StrCat("queues/default/tasks/", request.request_id()));
+  }
+  return response;
 }
 
 v1::TaskEvent StateEvent(int64_t sequence, v1::TaskState state) {

@@ -9,14 +9,15 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "errand/v1/queues.grpc.pb.h"
 #include "errand/v1/tasks.grpc.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
 namespace errand {
 
-// The Tasks and Health services, each method as the test says, on a port of its own on loopback. A method
-// that the test does not set is UNIMPLEMENTED. Methods run on threads of gRPC; set them before the first
-// call.
+// The Tasks, Queues and Health services, each method as the test says, on a port of its own on loopback. A
+// method that the test does not set is UNIMPLEMENTED. Methods run on threads of gRPC; set them before the
+// first call.
 class FakeServer final {
  public:
   template <class Request, class Response>
@@ -24,6 +25,7 @@ class FakeServer final {
   template <class Request, class Response>
   using Stream =
       std::function<grpc::Status(grpc::ServerContext&, const Request&, grpc::ServerWriter<Response>&)>;
+  using SubmitReaderWriter = grpc::ServerReaderWriter<v1::SubmitTasksResponse, v1::SubmitTasksRequest>;
 
   // Starts to serve. `address` other than the default: one that an earlier server had.
   explicit FakeServer(const std::string& address = "127.0.0.1:0");
@@ -32,18 +34,33 @@ class FakeServer final {
   const std::string& address() const { return address_; }
 
   Unary<v1::CreateTaskRequest, v1::CreateTaskResponse> create;
+  Unary<v1::BatchCreateTasksRequest, v1::BatchCreateTasksResponse> batch_create;
+  std::function<grpc::Status(grpc::ServerContext&, SubmitReaderWriter&)> submit;
   Unary<v1::GetTaskRequest, v1::GetTaskResponse> get;
+  Unary<v1::ListTasksRequest, v1::ListTasksResponse> list;
   Unary<v1::WaitTaskRequest, v1::WaitTaskResponse> wait;
   Unary<v1::CancelTaskRequest, v1::CancelTaskResponse> cancel;
+  Unary<v1::RetryTaskRequest, v1::RetryTaskResponse> retry;
+  Unary<v1::DeleteTaskRequest, v1::DeleteTaskResponse> remove;
   Stream<v1::RunTaskRequest, v1::RunTaskResponse> run;
   Stream<v1::WatchTaskRequest, v1::WatchTaskResponse> watch;
+  Stream<v1::WatchQueueRequest, v1::WatchQueueResponse> watch_queue;
+  Unary<v1::GetQueueRequest, v1::GetQueueResponse> get_queue;
+  Unary<v1::ListQueuesRequest, v1::ListQueuesResponse> list_queues;
+  Unary<v1::UpdateQueueRequest, v1::UpdateQueueResponse> update_queue;
+  Unary<v1::PauseQueueRequest, v1::PauseQueueResponse> pause_queue;
+  Unary<v1::ResumeQueueRequest, v1::ResumeQueueResponse> resume_queue;
+  Unary<v1::PurgeQueueRequest, v1::PurgeQueueResponse> purge_queue;
+  Unary<v1::GetQueueStatsRequest, v1::GetQueueStatsResponse> queue_stats;
   Unary<grpc::health::v1::HealthCheckRequest, grpc::health::v1::HealthCheckResponse> health;
 
  private:
   class Tasks;
+  class Queues;
   class Health;
 
   const std::unique_ptr<Tasks> tasks_;
+  const std::unique_ptr<Queues> queues_;
   const std::unique_ptr<Health> health_;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
@@ -56,6 +73,8 @@ grpc::Status BlockUntilCancelled(grpc::ServerContext& context);
 grpc::Status InvalidField(const std::string& field, const std::string& problem);
 grpc::Status Unavailable(absl::Duration retry_after = absl::ZeroDuration());
 grpc::Status NotFound(const std::string& name);
+// OUT_OF_RANGE: events from `oldest` to `latest` are kept. `number` is "sequence" or "position".
+grpc::Status OutOfRange(const std::string& number, int64_t oldest, int64_t latest);
 
 inline constexpr char kName[] = "queues/default/tasks/t";
 
@@ -71,6 +90,9 @@ v1::TaskEvent ErrorEvent(int64_t sequence, const std::string& message);
 
 // kName in `state`.
 v1::Task TaskIn(v1::TaskState state);
+
+// The acknowledgement of `frame`: each task is created with its request_id as its id.
+v1::SubmitTasksResponse Acknowledge(const v1::SubmitTasksRequest& frame);
 
 template <class Response>
 void Send(grpc::ServerWriter<Response>& writer, std::initializer_list<v1::TaskEvent> events) {

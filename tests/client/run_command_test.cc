@@ -135,6 +135,8 @@ TEST_F(RunCommandTest, LuaFlagsReachTheServer) {
        "--max-attempts=3",
        "--memory",
        "2MiB",
+       "--ordering-key=customer-7",
+       "--ttl=1h",
        "--at",
        "2030-01-31T08:00:00Z"});
   EXPECT_EQ(code_, 0) << err_;
@@ -149,6 +151,10 @@ TEST_F(RunCommandTest, LuaFlagsReachTheServer) {
   EXPECT_EQ(task.retry_policy().max_attempts(), 3);
   EXPECT_EQ(task.limits().memory_bytes(), 2 << 20);
   EXPECT_EQ(task.schedule_time().seconds(), 1896076800);
+  EXPECT_EQ(task.ordering_key(), "customer-7");
+  EXPECT_EQ(task.ttl().seconds(), 3600);
+  Run({"run", "lua", File("x.lua", "return 1"), "--expire-at=2030-01-31T08:00:00Z"});
+  EXPECT_EQ(request_.task().expire_time().seconds(), 1896076800);
 }
 
 TEST_F(RunCommandTest, APayloadMayBeAFileOrAnyBytes) {
