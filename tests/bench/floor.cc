@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
@@ -83,6 +84,82 @@ class CreateTaskCall final : public FloorCall {
   bool answering_ = false;
 };
 
+// As many answers as there are requests.
+class BatchCall final : public FloorCall {
+ public:
+  BatchCall(v1::Tasks::AsyncService& service, grpc::ServerCompletionQueue& queue)
+      : service_(service), queue_(queue), writer_(&context_) {
+    service_.RequestBatchCreateTasks(&context_, &request_, &writer_, &queue_, &queue_,
+                                     static_cast<FloorCall*>(this));
+  }
+
+  void OnComplete(bool ok) override {
+    if (!ok || answering_) {
+      delete this;
+      return;
+    }
+    new BatchCall(service_, queue_);
+    static const v1::CreateTaskResponse answer = MakeAnswer();
+    answering_ = true;
+    for (int i = 0; i < request_.requests_size(); ++i) *response_.add_tasks() = answer.task();
+    writer_.Finish(response_, grpc::Status::OK, static_cast<FloorCall*>(this));
+  }
+
+ private:
+  v1::Tasks::AsyncService& service_;
+  grpc::ServerCompletionQueue& queue_;
+  grpc::ServerContext context_;
+  v1::BatchCreateTasksRequest request_;
+  v1::BatchCreateTasksResponse response_;
+  grpc::ServerAsyncResponseWriter<v1::BatchCreateTasksResponse> writer_;
+  bool answering_ = false;
+};
+
+// Reads a frame, acknowledges it, and so on.
+class SubmitCall final : public FloorCall {
+ public:
+  SubmitCall(v1::Tasks::AsyncService& service, grpc::ServerCompletionQueue& queue)
+      : service_(service), queue_(queue), stream_(&context_) {
+    service_.RequestSubmitTasks(&context_, &stream_, &queue_, &queue_, static_cast<FloorCall*>(this));
+  }
+
+  void OnComplete(bool ok) override {
+    switch (std::exchange(step_, step_ == Step::kReading ? Step::kWriting : Step::kReading)) {
+      case Step::kAccepting:
+        if (!ok) break;
+        new SubmitCall(service_, queue_);
+        return stream_.Read(&request_, static_cast<FloorCall*>(this));
+      case Step::kReading:
+        if (!ok) break;
+        Acknowledge();
+        return stream_.Write(response_, static_cast<FloorCall*>(this));
+      case Step::kWriting:
+        if (!ok) break;
+        return stream_.Read(&request_, static_cast<FloorCall*>(this));
+    }
+    delete this;
+  }
+
+ private:
+  enum class Step { kAccepting, kReading, kWriting };
+
+  void Acknowledge() {
+    static const v1::CreateTaskResponse answer = MakeAnswer();
+    response_.Clear();
+    v1::SubmitTasksAck& ack = *response_.add_acks();
+    ack.set_client_sequence(request_.client_sequence());
+    for (int i = 0; i < request_.requests_size(); ++i) ack.add_results()->set_name(answer.task().name());
+  }
+
+  v1::Tasks::AsyncService& service_;
+  grpc::ServerCompletionQueue& queue_;
+  grpc::ServerContext context_;
+  v1::SubmitTasksRequest request_;
+  v1::SubmitTasksResponse response_;
+  grpc::ServerAsyncReaderWriter<v1::SubmitTasksResponse, v1::SubmitTasksRequest> stream_;
+  Step step_ = Step::kAccepting;
+};
+
 // The empty unary call.
 class CheckCall final : public FloorCall {
  public:
@@ -141,6 +218,8 @@ int Run() {
   for (int i = 0; i < kArmedCalls; ++i) {
     for (const auto& queue : queues) {
       new CreateTaskCall(tasks, *queue);
+      new BatchCall(tasks, *queue);
+      new SubmitCall(tasks, *queue);
       new CheckCall(checks, *queue);
     }
   }

@@ -31,7 +31,10 @@ struct Scenario {
 constexpr Scenario kScenarios[] = {{"create_task", MeasureCreateTask},
                                    {"run_task", MeasureRunTask},
                                    {"watch", MeasureWatch},
-                                   {"submission", MeasureSubmission}};
+                                   {"submission", MeasureSubmission},
+                                   {"idle_streams", MeasureIdleStreams},
+                                   {"batches", MeasureBatches},
+                                   {"store", MeasureStore}};
 
 void Run(const Options& options, const std::string& only, bool json) {
   const Machine machine = DescribeMachine();
@@ -63,8 +66,9 @@ int main(int argc, char** argv) {
                "errand_bench");
   app.add_flag("--json", json, "Print one JSON object instead of tables");
   app.add_flag("--quick", quick, "About 20 seconds: fewer and shorter rounds, rougher figures");
-  app.add_option("--only", only, "One scenario only")
-      ->check(CLI::IsMember({"create_task", "run_task", "watch", "submission"}));
+  std::vector<std::string> names;
+  for (const auto& scenario : errand::bench::kScenarios) names.emplace_back(scenario.name);
+  app.add_option("--only", only, "One scenario only")->check(CLI::IsMember(names));
   CLI::Option* rounds =
       app.add_option("--rounds", options.rounds, "Measurements each figure is the median of")
           ->check(CLI::Range(1, 1000));

@@ -24,6 +24,15 @@ Table MeasureWatch(const Options& options);
 // CreateTask while every delivery hangs, against CreateTask while nothing is delivered.
 Table MeasureSubmission(const Options& options);
 
+// GetTask beside 20,000 streams on which nothing happens.
+Table MeasureIdleStreams(const Options& options);
+
+// The ways to submit many tasks, each against the floor.
+Table MeasureBatches(const Options& options);
+
+// What a waiting task takes in the memory store, and whether depth slows a claim.
+Table MeasureStore(const Options& options);
+
 }  // namespace errand::bench
 
 #endif  // ERRAND_TESTS_BENCH_SCENARIOS_H_

@@ -90,6 +90,14 @@ ServerProcess::~ServerProcess() {
   waitpid(pid_, nullptr, 0);
 }
 
+int64_t ServerProcess::ResidentBytes() const {
+  std::ifstream fields(absl::StrCat("/proc/", pid_, "/statm"));
+  int64_t size = 0;
+  int64_t resident = 0;
+  fields >> size >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
 CpuTime ServerProcess::Cpu() const { return {CpuOf(pid_), CpuOfDescendants(pid_)}; }
 
 }  // namespace errand::bench

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,9 @@ class ServerProcess {
 
   // What it has used since it was started.
   CpuTime Cpu() const;
+
+  // Its resident memory.
+  int64_t ResidentBytes() const;
 
  private:
   pid_t pid_;
