@@ -210,7 +210,10 @@ void TasksService::RefuseWork() {
 
 void TasksService::EndStreams(absl::Time deadline) {
   for (auto& [loop, state] : per_loop_) state->streams.Close(task::ShuttingDown(kShutdownRetryDelay));
-  for (auto& [loop, state] : per_loop_) state->submit_streams.WaitUntilEmpty(deadline - absl::Now());
+  for (auto& [loop, state] : per_loop_) {
+    state->streams.WaitUntilEmpty(deadline - absl::Now());
+    state->submit_streams.WaitUntilEmpty(deadline - absl::Now());
+  }
 }
 
 rpc::Call TasksService::CreateTask(rpc::Loop& loop) {

@@ -35,12 +35,11 @@ class TasksService {
   // they have taken is acknowledged. Once. Any thread.
   void RefuseWork();
 
-  // Ends the streams that are open with UNAVAILABLE, and waits for the end of those of submissions, until
-  // `deadline` at the latest. After RefuseWork; once. Any thread but a loop's.
+  // Ends the streams that are open with UNAVAILABLE, and waits for their end, until `deadline` at the latest.
+  // After RefuseWork; once. Any thread but a loop's.
   //
   // The wait comes before the server's shutdown: that closes a connection behind its last stream, and where
-  // the client still sends, the system then resets it and throws away the status that the client has not yet
-  // read.
+  // the client sends at that moment, the system resets it and throws away what the client has not yet read.
   void EndStreams(absl::Time deadline);
 
  private:

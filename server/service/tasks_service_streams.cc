@@ -82,6 +82,7 @@ rpc::Call TasksService::WaitTask(rpc::Loop& loop) {
   if (!accepted) co_return;
   WaitTask(loop);
 
+  std::optional<OpenStreams::Membership> membership;  // Until the client has been told the end.
   absl::Status status = task::CheckTaskName(call.request.name(), "name");
   if (status.ok()) status = CheckView(call.request.view());
   if (status.ok() && call.request.has_timeout()) {
@@ -89,7 +90,7 @@ rpc::Call TasksService::WaitTask(rpc::Loop& loop) {
   }
   if (status.ok()) {
     auto mailbox = std::make_shared<EventMailbox>(loop, 1);
-    const OpenStreams::Membership membership(Of(loop).streams, CloseMailbox(mailbox));
+    membership.emplace(Of(loop).streams, CloseMailbox(mailbox));
     done.OnDone([&] { mailbox->Close(absl::CancelledError("the client has gone")); });
     const absl::Duration timeout =
         call.request.has_timeout() ? task::FromProto(call.request.timeout()) : kMaxWait;
@@ -139,6 +140,7 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
   if (!accepted) co_return;
   Stream<Method>(loop);
 
+  std::optional<OpenStreams::Membership> membership;  // Until the client has been told the end.
   store::WatchRequest watch;
   absl::Status status;
   if constexpr (Method::kCreates) {
@@ -171,7 +173,7 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
     watch.max_events = kMaxFrameEvents;
     // Holds one batch, and the end of the linger. The store keeps the rest, whatever the reader's pace.
     auto mailbox = std::make_shared<EventMailbox>(loop, 2);
-    const OpenStreams::Membership membership(Of(loop).streams, CloseMailbox(mailbox));
+    membership.emplace(Of(loop).streams, CloseMailbox(mailbox));
     done.OnDone([&] { mailbox->Close(absl::CancelledError("the client has gone")); });
     std::optional<rpc::Deadline> linger;
     bool lingering = false;
@@ -237,6 +239,7 @@ rpc::Call TasksService::WatchQueue(rpc::Loop& loop) {
   if (!accepted) co_return;
   WatchQueue(loop);
 
+  std::optional<OpenStreams::Membership> membership;  // Until the client has been told the end.
   absl::Status status = task::CheckQueueName(request.parent(), "parent");
   if (status.ok() && request.after_position() < 0) {
     status = task::InvalidField("after_position", "must not be negative");
@@ -246,7 +249,7 @@ rpc::Call TasksService::WatchQueue(rpc::Loop& loop) {
     store::WatchQueueRequest watch{request.parent(), request.after_position(), kMaxFrameEvents};
     // Holds one batch, and the mark of the start. The store keeps the rest, whatever the reader's pace.
     auto mailbox = std::make_shared<QueueEventMailbox>(loop, 2);
-    const OpenStreams::Membership membership(Of(loop).streams, CloseMailbox(mailbox));
+    membership.emplace(Of(loop).streams, CloseMailbox(mailbox));
     done.OnDone([&] { mailbox->Close(absl::CancelledError("the client has gone")); });
     store::WaitId watch_id = 0;
     bool watching = false;

@@ -223,15 +223,12 @@ bool MemoryStore::PurgeSome(Purge& purge, Deferred& deferred) {
 }
 
 void MemoryStore::PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>> done) {
-  absl::Status status;
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    const Queue* queue = FindQueue(name);
-    if (closed_) {
-      status = Closed();
-    } else if (queue == nullptr) {
-      status = task::NotFound("queue", name);
+    if (closed_ || FindQueue(name) == nullptr) {
+      absl::Status status = closed_ ? Closed() : task::NotFound("queue", name);
+      deferred.push_back([done = std::move(done), status = std::move(status)]() mutable { done(status); });
     } else {
       Purge purge{std::move(name), 0, next_order_ - 1, 0, std::move(done)};
       // What is left is for the alarm thread, so that no caller waits for a long purge.
@@ -242,7 +239,6 @@ void MemoryStore::PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>>
       MatchClaims(Now(), deferred);  // The next one of an ordering key may start.
     }
   }
-  if (!status.ok()) done(status);
   for (auto& call : deferred) call();
 }
 

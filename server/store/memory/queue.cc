@@ -8,7 +8,7 @@
 namespace errand::store {
 
 void WaitingLine::Add(Record* record) {
-  auto& tasks = by_priority[static_cast<size_t>(record->priority)];
+  auto& tasks = by_priority[record->priority];
   // Nearly always the last.
   tasks.emplace_hint(tasks.end(), record->position, record);
   record->waiting = true;
@@ -16,7 +16,7 @@ void WaitingLine::Add(Record* record) {
 }
 
 void WaitingLine::Remove(Record* record) {
-  by_priority[static_cast<size_t>(record->priority)].erase(record->position);
+  by_priority[record->priority].erase(record->position);
   record->waiting = false;
   --size;
 }

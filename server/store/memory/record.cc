@@ -21,7 +21,7 @@ absl::string_view IdOf(absl::string_view name) { return name.substr(name.rfind('
 Record::Record(v1::Task& task, uint64_t task_order, Queue* task_queue, absl::Time now)
     : order(task_order), queue(task_queue), create_time(now) {
   kind = task::KindOf(task);
-  priority = static_cast<int8_t>(task.priority());
+  priority = static_cast<uint8_t>(task.priority());
   if (task.has_expire_time()) expires = task::FromProto(task.expire_time());
   const std::string task_name = std::move(*task.mutable_name());
   task.clear_name();

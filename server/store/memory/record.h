@@ -81,7 +81,7 @@ struct Record {
   Queue* const queue;
   const absl::Time create_time;
   v1::TaskState state = v1::TASK_STATE_UNSPECIFIED;
-  int8_t priority = 0;
+  uint8_t priority = 0;
   task::HandlerKind kind = task::HandlerKind::kLua;
   bool waiting = false;  // In the queue's waiting line.
 
