@@ -71,9 +71,9 @@ absl::Status LineReader::Fill(int wake_fd, absl::Time deadline) {
   for (;;) {
     // SIGINT is blocked, as of Interrupt: read() alone would not notice it.
     pollfd ready[] = {{fd_, POLLIN, 0}, {wake_fd, POLLIN, 0}};
-    const int64_t millis = absl::ToInt64Milliseconds(deadline - absl::Now()) + 1;
-    const int64_t longest = 24 * 3600 * 1000;
-    if (poll(ready, 2, static_cast<int>(std::clamp<int64_t>(millis, 0, longest))) < 0 && errno != EINTR) {
+    // A deadline may be infinite; what is left of a millisecond counts as a whole one.
+    const absl::Duration left = std::clamp(deadline - absl::Now(), absl::ZeroDuration(), absl::Hours(24));
+    if (poll(ready, 2, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1) < 0 && errno != EINTR) {
       return Unreadable(name_, std::strerror(errno));
     }
     if ((ready[1].revents & POLLIN) != 0) return absl::CancelledError("interrupted");
