@@ -51,7 +51,7 @@ void HealthService::SetNotServing() {
 }
 
 void HealthService::EndStreams() {
-  for (auto& [loop, streams] : streams_) streams->Close(task::ShuttingDown(absl::Seconds(1)));
+  for (auto& [loop, streams] : streams_) streams->Close(task::ShuttingDown());
 }
 
 HealthService::ServingStatus HealthService::status() {

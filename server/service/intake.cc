@@ -14,8 +14,6 @@
 namespace errand::service {
 namespace {
 
-constexpr absl::Duration kRetryDelay = absl::Seconds(1);
-
 void ClearOutputOnly(v1::Task& task) {
   task.clear_state();
   task.clear_attempt_count();
@@ -34,7 +32,7 @@ void ClearOutputOnly(v1::Task& task) {
 
 absl::Status Intake::CheckOpen() const {
   if (!closed_.load(std::memory_order_relaxed)) return absl::OkStatus();
-  return task::ShuttingDown(kRetryDelay);
+  return task::ShuttingDown();
 }
 
 absl::StatusOr<store::Submission> Intake::Prepare(v1::CreateTaskRequest& request, ValidateOnly validate_only,

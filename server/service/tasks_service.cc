@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/rpc/reply.h"
+#include "server/rpc/yield.h"
 #include "server/service/page_token.h"
 #include "server/service/status.h"
 #include "server/service/store_call.h"
@@ -25,12 +26,11 @@ namespace {
 constexpr int kArmedCalls = 16;
 constexpr int kArmedRareCalls = 4;
 
-constexpr absl::Duration kShutdownRetryDelay = absl::Seconds(1);
-
 constexpr int kMaxBatch = 1000;
 
-// A page is looked for in this many steps at most, so that a filter that matches little holds nobody up.
-constexpr int kMaxListSteps = 10;
+// A page is looked for in this many steps at most, and other calls go on between them, so that a filter that
+// matches little holds nobody up.
+constexpr int kMaxListSteps = 40;
 // A page in FULL view ends with the step that brings it here: clients take 4 MiB by default.
 constexpr size_t kMaxFullPageBytes = 2 << 20;
 constexpr int kMaxFullStep = 20;
@@ -205,11 +205,11 @@ void TasksService::Arm(rpc::Server& server) {
 
 void TasksService::RefuseWork() {
   intake_.Close();
-  for (auto& [loop, state] : per_loop_) state->submit_streams.Close(task::ShuttingDown(kShutdownRetryDelay));
+  for (auto& [loop, state] : per_loop_) state->submit_streams.Close(task::ShuttingDown());
 }
 
 void TasksService::EndStreams(absl::Time deadline) {
-  for (auto& [loop, state] : per_loop_) state->streams.Close(task::ShuttingDown(kShutdownRetryDelay));
+  for (auto& [loop, state] : per_loop_) state->streams.Close(task::ShuttingDown());
   for (auto& [loop, state] : per_loop_) {
     state->streams.WaitUntilEmpty(deadline - absl::Now());
     state->submit_streams.WaitUntilEmpty(deadline - absl::Now());
@@ -302,6 +302,10 @@ rpc::Call TasksService::ListTasks(rpc::Loop& loop) {
     for (int step = 0; status.ok() && more && step < kMaxListSteps; ++step) {
       const int room = parsed->max_tasks - call.response.tasks_size();
       if (room == 0 || bytes > kMaxFullPageBytes) break;
+      if (step > 0) {
+        rpc::Yield to_others(loop);
+        co_await to_others;
+      }
       store::ListRequest list = *parsed;
       list.after_order = after;
       list.max_tasks = full ? std::min(room, kMaxFullStep) : room;

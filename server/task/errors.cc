@@ -83,10 +83,10 @@ absl::Status QueueFull(absl::string_view queue, absl::string_view problem, absl:
   return status;
 }
 
-absl::Status ShuttingDown(absl::Duration retry_after) {
+absl::Status ShuttingDown() {
   absl::Status status = Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
                               "the server is shutting down; retry with the same request_id");
-  AttachRetryInfo(status, retry_after);
+  AttachRetryInfo(status, absl::Seconds(1));
   return status;
 }
 

@@ -34,8 +34,8 @@ absl::Status NotFound(absl::string_view type, absl::string_view name);
 // RESOURCE_EXHAUSTED / QUEUE_FULL with a QuotaFailure and a RetryInfo.
 absl::Status QueueFull(absl::string_view queue, absl::string_view problem, absl::Duration retry_after);
 
-// UNAVAILABLE / SHUTTING_DOWN with a RetryInfo.
-absl::Status ShuttingDown(absl::Duration retry_after);
+// UNAVAILABLE / SHUTTING_DOWN with a RetryInfo of one second: somebody else may have taken over by then.
+absl::Status ShuttingDown();
 
 // The same error, found in a part of a larger request. `path` ("requests[3]") goes before the fields that it
 // names, and before its message; code and other details stay.

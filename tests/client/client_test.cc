@@ -14,6 +14,7 @@
 #include "errand/error.h"
 #include "google/rpc/error_details.pb.h"
 #include "tests/client/fake_server.h"
+#include "tests/client/quick_retries.h"
 
 namespace errand {
 namespace {
@@ -24,14 +25,6 @@ using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::SizeIs;
 
-RetryOptions Quick() {
-  RetryOptions options;
-  options.min_backoff = absl::Milliseconds(1);
-  options.max_backoff = absl::Milliseconds(10);
-  options.give_up_after = absl::Seconds(20);
-  return options;
-}
-
 CallOptions Within(absl::Duration timeout) {
   CallOptions options;
   options.timeout = timeout;
@@ -41,7 +34,7 @@ CallOptions Within(absl::Duration timeout) {
 class ClientTest : public ::testing::Test {
  protected:
   FakeServer fake_;
-  Client client_{Dial(fake_.address()), Quick()};
+  Client client_{Dial(fake_.address()), QuickRetries()};
 };
 
 TEST_F(ClientTest, CreateReturnsTheTaskAndSendsANewRequestId) {
@@ -108,7 +101,7 @@ TEST_F(ClientTest, ARetryThatWouldPassTheDeadlineIsNotMade) {
 }
 
 TEST_F(ClientTest, GivesUpAfterALongRowOfFailures) {
-  RetryOptions options = Quick();
+  RetryOptions options = QuickRetries();
   options.give_up_after = absl::Milliseconds(50);
   int waits = 0;
   options.on_retry = [&](const absl::Status& error, absl::Duration) {
@@ -181,7 +174,7 @@ TEST_F(ClientTest, CancelOfAnotherThreadEndsACall) {
 
 TEST_F(ClientTest, CancelEndsTheWaitBeforeARetry) {
   Cancellation cancellation;
-  RetryOptions retry = Quick();
+  RetryOptions retry = QuickRetries();
   retry.give_up_after = absl::Hours(10);
   retry.on_retry = [&](const absl::Status&, absl::Duration wait) {
     EXPECT_GE(wait, absl::Hours(1));
@@ -289,7 +282,7 @@ TEST(ChannelTest, AServerThatComesBackIsFoundAgain) {
   const std::string address = fake->address();
   const auto ok = [](auto&, const v1::GetTaskRequest&, v1::GetTaskResponse&) { return grpc::Status::OK; };
   fake->get = ok;
-  RetryOptions options = Quick();
+  RetryOptions options = QuickRetries();
   options.on_retry = [&](const absl::Status&, absl::Duration) {
     if (fake != nullptr) return;
     fake = std::make_unique<FakeServer>(address);

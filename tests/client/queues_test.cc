@@ -8,6 +8,7 @@
 
 #include "errand/channel.h"
 #include "tests/client/fake_server.h"
+#include "tests/client/quick_retries.h"
 
 namespace errand {
 namespace {
@@ -16,15 +17,8 @@ using ::testing::ElementsAre;
 
 class QueuesTest : public ::testing::Test {
  protected:
-  static RetryOptions Quick() {
-    RetryOptions options;
-    options.min_backoff = absl::Milliseconds(1);
-    options.max_backoff = absl::Milliseconds(10);
-    return options;
-  }
-
   FakeServer fake_;
-  const Queues queues_{Dial(fake_.address()), Quick()};
+  const Queues queues_{Dial(fake_.address()), QuickRetries()};
 };
 
 TEST_F(QueuesTest, ListGoesThroughAllPages) {

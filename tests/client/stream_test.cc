@@ -7,6 +7,7 @@
 #include "errand/channel.h"
 #include "errand/client.h"
 #include "tests/client/fake_server.h"
+#include "tests/client/quick_retries.h"
 
 // Run and Watch over streams that break: the caller sees every event exactly once.
 namespace errand {
@@ -17,13 +18,6 @@ using ::testing::IsEmpty;
 
 class StreamTest : public ::testing::Test {
  protected:
-  static RetryOptions Quick() {
-    RetryOptions options;
-    options.min_backoff = absl::Milliseconds(1);
-    options.max_backoff = absl::Milliseconds(10);
-    return options;
-  }
-
   absl::StatusOr<v1::StateChange> Run(const CallOptions& options = {}) {
     return client_.Run(
         {}, [this](const v1::TaskEvent& event) { seen_.push_back(event.sequence()); }, options);
@@ -34,7 +28,7 @@ class StreamTest : public ::testing::Test {
   }
 
   FakeServer fake_;
-  Client client_{Dial(fake_.address()), Quick()};
+  Client client_{Dial(fake_.address()), QuickRetries()};
   std::vector<int64_t> seen_;
 };
 
@@ -172,7 +166,7 @@ TEST_F(StreamTest, TheCallbackMayCancel) {
 }
 
 TEST_F(StreamTest, ProgressOfTheStreamRestartsTheClockOfGivingUp) {
-  RetryOptions retry = Quick();
+  RetryOptions retry = QuickRetries();
   retry.give_up_after = absl::Milliseconds(100);
   const Client client(Dial(fake_.address()), retry);
   // 60 streams of one event each, each cut: far more than would fit into one row of failures.

@@ -16,6 +16,7 @@
 #include "errand/channel.h"
 #include "errand/error.h"
 #include "tests/client/fake_server.h"
+#include "tests/client/quick_retries.h"
 
 namespace errand {
 namespace {
@@ -31,9 +32,7 @@ class SubmitStreamTest : public ::testing::Test {
  protected:
   static SubmitOptions Quick() {
     SubmitOptions options;
-    options.retry.min_backoff = absl::Milliseconds(1);
-    options.retry.max_backoff = absl::Milliseconds(10);
-    options.retry.give_up_after = absl::Seconds(20);
+    options.retry = QuickRetries();
     return options;
   }
 

@@ -7,6 +7,7 @@
 #include "errand/channel.h"
 #include "errand/client.h"
 #include "tests/client/fake_server.h"
+#include "tests/client/quick_retries.h"
 
 // The calls for tasks in the plural, and those that are not the same when they are made twice.
 namespace errand {
@@ -17,15 +18,8 @@ using ::testing::SizeIs;
 
 class TaskCallsTest : public ::testing::Test {
  protected:
-  static RetryOptions Quick() {
-    RetryOptions options;
-    options.min_backoff = absl::Milliseconds(1);
-    options.max_backoff = absl::Milliseconds(10);
-    return options;
-  }
-
   FakeServer fake_;
-  const Client client_{Dial(fake_.address()), Quick()};
+  const Client client_{Dial(fake_.address()), QuickRetries()};
 };
 
 TEST_F(TaskCallsTest, BatchCreateGivesEveryRequestAnIdAndIsRepeatedAsAWhole) {

@@ -8,6 +8,7 @@
 #include "errand/channel.h"
 #include "errand/client.h"
 #include "tests/client/fake_server.h"
+#include "tests/client/quick_retries.h"
 
 // What becomes of the events of a queue, and of those that the server no longer keeps.
 namespace errand {
@@ -22,13 +23,6 @@ class WatchQueueTest : public ::testing::Test {
   WatchQueueTest() {
     options_.cancellation = &cancellation_;
     options_.on_gap = [this](const Gap& gap) { gaps_.emplace_back(gap.after, gap.lost); };
-  }
-
-  static RetryOptions Quick() {
-    RetryOptions options;
-    options.min_backoff = absl::Milliseconds(1);
-    options.max_backoff = absl::Milliseconds(10);
-    return options;
   }
 
   static void Send(grpc::ServerWriter<v1::WatchQueueResponse>& writer, int64_t position,
@@ -54,7 +48,7 @@ class WatchQueueTest : public ::testing::Test {
   }
 
   FakeServer fake_;
-  Client client_{Dial(fake_.address()), Quick()};
+  Client client_{Dial(fake_.address()), QuickRetries()};
   Cancellation cancellation_;
   CallOptions options_;
   std::vector<int64_t> seen_;

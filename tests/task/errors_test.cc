@@ -25,7 +25,7 @@ TEST(Errors, AnInvalidFieldIsNamedInMessageAndDetails) {
 }
 
 TEST(Errors, ARetryDelayIsKept) {
-  const google::rpc::Status status = ToProto(ShuttingDown(absl::Milliseconds(1500)));
+  const google::rpc::Status status = ToProto(QueueFull("queues/q", "is full", absl::Milliseconds(1500)));
   google::rpc::RetryInfo retry;
   for (const auto& detail : status.details()) detail.UnpackTo(&retry);
   EXPECT_EQ(retry.retry_delay().seconds(), 1);

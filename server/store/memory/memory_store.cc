@@ -5,7 +5,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
-#include "server/task/duration.h"
+#include "server/store/errors.h"
 #include "server/task/errors.h"
 #include "server/task/name.h"
 
@@ -13,14 +13,7 @@ namespace errand::store {
 namespace {
 
 // List looks at no more tasks than this in one call: the store's mutex is held meanwhile.
-constexpr int kMaxTasksLookedAt = 1'000;
-
-absl::Status Closed() { return task::ShuttingDown(absl::Seconds(1)); }
-
-absl::Status StaleLease(const Lease& lease) {
-  return task::Error(absl::StatusCode::kFailedPrecondition, "STALE_LEASE",
-                     absl::StrCat("the lease of '", lease.task, "' has expired or was finished"));
-}
+constexpr int kMaxTasksLookedAt = 250;
 
 absl::Status OutOfRange(const Record& record, int64_t after_sequence) {
   const std::string oldest = absl::StrCat(record.oldest_sequence());
@@ -156,7 +149,7 @@ void MemoryStore::Get(std::vector<GetRequest> requests,
     for (const GetRequest& request : requests) {
       const Record* record = Find(request.name);
       if (closed_) {
-        results.push_back(Closed());
+        results.push_back(task::ShuttingDown());
       } else if (record == nullptr) {
         results.push_back(task::NotFound("task", request.name));
       } else {
@@ -180,7 +173,7 @@ void MemoryStore::List(ListRequest request, Callback<absl::StatusOr<ListPage>> d
       if (it != queue->records.end()) heap.emplace_back(it, queue);
     };
     if (closed_) {
-      page = Closed();
+      page = task::ShuttingDown();
     } else if (request.queue.empty()) {
       for (const auto& [name, queue] : queues_) add(queue.get());
       absl::c_make_heap(heap, later);
@@ -221,7 +214,7 @@ WaitId MemoryStore::Watch(WatchRequest request, Callback<absl::StatusOr<EventBat
     id = next_wait_id_++;
     Record* record = Find(request.name);
     if (closed_) {
-      batch = Closed();
+      batch = task::ShuttingDown();
     } else if (record == nullptr) {
       batch = task::NotFound("task", request.name);
     } else if (request.after_sequence < 0 || request.after_sequence > record->latest_sequence() ||
@@ -277,7 +270,7 @@ void MemoryStore::Close() {
     absl::MutexLock lock(&mu_);
     closed_ = true;
     for (Purge& purge : purges_) {
-      deferred.push_back([done = std::move(purge.done)]() mutable { done(Closed()); });
+      deferred.push_back([done = std::move(purge.done)]() mutable { done(task::ShuttingDown()); });
     }
     purges_.clear();
     alarm_changed_.SignalAll();
@@ -289,12 +282,12 @@ void MemoryStore::Close() {
     }
     for (auto& [id, watcher] : watchers_) {
       watcher.record->history->watchers.clear();
-      deferred.push_back([done = std::move(watcher.done)]() mutable { done(Closed()); });
+      deferred.push_back([done = std::move(watcher.done)]() mutable { done(task::ShuttingDown()); });
     }
     watchers_.clear();
     for (auto& [id, watcher] : queue_watchers_) {
       watcher.queue->watchers.clear();
-      deferred.push_back([done = std::move(watcher.done)]() mutable { done(Closed()); });
+      deferred.push_back([done = std::move(watcher.done)]() mutable { done(task::ShuttingDown()); });
     }
     queue_watchers_.clear();
   }

@@ -117,7 +117,8 @@ class MemoryStore final : public TaskStore {
   };
 
   // Submissions.
-  absl::StatusOr<Queue*> Check(const Submission& submission, Reserved* reserved, absl::Time now)
+  // Whether there is a place for it, beside what is `reserved` (may be null); the queue.
+  absl::StatusOr<Queue*> Check(const Submission& submission, Reserved* reserved)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The task of an earlier request with the same id, an error if it is gone, nothing if there was none.
   std::optional<absl::StatusOr<v1::Task>> FindRepeated(const Submission& submission)

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/store/errors.h"
 #include "server/store/memory/memory_store.h"
 #include "server/task/duration.h"
 #include "server/task/errors.h"
@@ -9,13 +10,11 @@
 namespace errand::store {
 
 absl::StatusOr<Record*> MemoryStore::FindForChange(const ChangeRequest& request) {
-  if (closed_) return task::ShuttingDown(absl::Seconds(1));
+  if (closed_) return task::ShuttingDown();
   Record* record = Find(request.name);
   if (record == nullptr) return task::NotFound("task", request.name);
   if (!request.etag.empty() && request.etag != record->Etag()) {
-    return task::Error(absl::StatusCode::kAborted, "ETAG_MISMATCH",
-                       absl::StrCat("etag: the task has changed; its etag is now \"", record->Etag(), "\""),
-                       {{"etag", record->Etag()}});
+    return EtagMismatch("etag", "task", record->Etag());
   }
   return record;
 }
@@ -73,7 +72,8 @@ absl::StatusOr<v1::Task> MemoryStore::RetryOne(const ChangeRequest& request, abs
   record->expires = absl::InfiniteFuture();
   record->history->tries = 0;
   record->history->output.clear_end_time();
-  if (const std::string key = record->Spec()->ordering_key(); !key.empty()) JoinKeyLine(record, key);
+  const std::string key = record->View(v1::TASK_VIEW_BASIC).ordering_key();
+  if (!key.empty()) JoinKeyLine(record, key);
   Enqueue(record, /*again=*/false, now, deferred);
   return record->View(v1::TASK_VIEW_BASIC);
 }
@@ -95,10 +95,7 @@ absl::Status MemoryStore::DeleteOne(const ChangeRequest& request, Deferred& defe
 
 absl::Status MemoryStore::FinishOne(FinishRequest& request, absl::Time now, Deferred& deferred) {
   Record* record = FindLeased(request.lease);
-  if (record == nullptr) {
-    return task::Error(absl::StatusCode::kFailedPrecondition, "STALE_LEASE",
-                       absl::StrCat("the lease of '", request.lease.task, "' has expired or was finished"));
-  }
+  if (record == nullptr) return StaleLease(request.lease);
   History& past = *record->history;
   v1::Task& output = past.output;
   record->EndAttempt(request.error, &request.usage, now);

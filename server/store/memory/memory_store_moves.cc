@@ -98,7 +98,7 @@ void MemoryStore::ExpireLease(Record* record, absl::Time now, Deferred& deferred
   *past.output.mutable_error() = task::ToProto(task::Error(absl::StatusCode::kUnavailable, "LEASE_EXPIRED",
                                                            "the server that ran it stopped answering"));
   record->EndAttempt(past.output.error(), nullptr, now);
-  const auto backoff = task::NextBackoff(record->Spec()->retry_policy(), past.tries);
+  const auto backoff = task::NextBackoff(record->View(v1::TASK_VIEW_BASIC).retry_policy(), past.tries);
   if (cancelled) {
     End(record, v1::TASK_STATE_CANCELLED, now, deferred);
   } else if (backoff.has_value()) {

@@ -4,6 +4,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "server/store/errors.h"
 #include "server/store/memory/memory_store.h"
 #include "server/task/duration.h"
 #include "server/task/errors.h"
@@ -15,8 +16,6 @@ namespace {
 
 // A purge looks at so many tasks before it lets other calls in.
 constexpr int kPurgeStep = 1'000;
-
-absl::Status Closed() { return task::ShuttingDown(absl::Seconds(1)); }
 
 }  // namespace
 
@@ -79,7 +78,7 @@ WaitId MemoryStore::WatchQueue(WatchQueueRequest request, Callback<absl::StatusO
   {
     absl::MutexLock lock(&mu_);
     id = next_wait_id_++;
-    absl::StatusOr<Queue*> found = Closed();
+    absl::StatusOr<Queue*> found = task::ShuttingDown();
     if (!closed_) found = FindOrCreateQueue(request.queue);
     if (!found.ok()) {
       batch = found.status();
@@ -112,7 +111,7 @@ WaitId MemoryStore::WatchQueue(WatchQueueRequest request, Callback<absl::StatusO
 }
 
 void MemoryStore::GetQueue(std::string name, Callback<absl::StatusOr<v1::Queue>> done) {
-  absl::StatusOr<v1::Queue> result = Closed();
+  absl::StatusOr<v1::Queue> result = task::ShuttingDown();
   {
     absl::MutexLock lock(&mu_);
     if (!closed_) {
@@ -128,7 +127,7 @@ void MemoryStore::GetQueue(std::string name, Callback<absl::StatusOr<v1::Queue>>
 }
 
 void MemoryStore::ListQueues(ListQueuesRequest request, Callback<absl::StatusOr<QueuePage>> done) {
-  absl::StatusOr<QueuePage> page = Closed();
+  absl::StatusOr<QueuePage> page = task::ShuttingDown();
   {
     absl::MutexLock lock(&mu_);
     if (!closed_) page = QueuePage();
@@ -143,19 +142,17 @@ void MemoryStore::ListQueues(ListQueuesRequest request, Callback<absl::StatusOr<
 
 void MemoryStore::UpdateQueue(v1::Queue settings, google::protobuf::FieldMask mask,
                               Callback<absl::StatusOr<v1::Queue>> done) {
-  absl::StatusOr<v1::Queue> result = Closed();
+  absl::StatusOr<v1::Queue> result = task::ShuttingDown();
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    absl::StatusOr<Queue*> found = Closed();
+    absl::StatusOr<Queue*> found = task::ShuttingDown();
     if (!closed_) found = FindOrCreateQueue(settings.name());
     if (!found.ok()) {
       result = found.status();
     } else if (const std::string etag = (*found)->View().etag();
                !settings.etag().empty() && settings.etag() != etag) {
-      result = task::Error(absl::StatusCode::kAborted, "ETAG_MISMATCH",
-                           absl::StrCat("queue.etag: the queue has changed; its etag is now \"", etag, "\""),
-                           {{"etag", etag}});
+      result = EtagMismatch("queue.etag", "queue", etag);
       DisposeOf(*found);
     } else {
       Queue* queue = *found;
@@ -166,7 +163,6 @@ void MemoryStore::UpdateQueue(v1::Queue settings, google::protobuf::FieldMask ma
       if (before.tasks_per_second() != after.tasks_per_second() || before.burst() != after.burst()) {
         queue->bucket.Configure(after, now);
       }
-      queue->configured = queue->settings.ByteSizeLong() > 0;
       queue->revision = next_queue_revision_++;
       result = queue->View();
       turns_.Offer(queue);
@@ -181,11 +177,11 @@ void MemoryStore::UpdateQueue(v1::Queue settings, google::protobuf::FieldMask ma
 
 void MemoryStore::SetQueueState(std::string name, v1::QueueState state,
                                 Callback<absl::StatusOr<v1::Queue>> done) {
-  absl::StatusOr<v1::Queue> result = Closed();
+  absl::StatusOr<v1::Queue> result = task::ShuttingDown();
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    absl::StatusOr<Queue*> found = Closed();
+    absl::StatusOr<Queue*> found = task::ShuttingDown();
     if (!closed_) found = FindOrCreateQueue(name);
     if (!found.ok()) {
       result = found.status();
@@ -227,7 +223,7 @@ void MemoryStore::PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>>
   {
     absl::MutexLock lock(&mu_);
     if (closed_ || FindQueue(name) == nullptr) {
-      absl::Status status = closed_ ? Closed() : task::NotFound("queue", name);
+      absl::Status status = closed_ ? task::ShuttingDown() : task::NotFound("queue", name);
       deferred.push_back([done = std::move(done), status = std::move(status)]() mutable { done(status); });
     } else {
       Purge purge{std::move(name), 0, next_order_ - 1, 0, std::move(done)};
@@ -243,7 +239,7 @@ void MemoryStore::PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>>
 }
 
 void MemoryStore::GetQueueStats(std::string name, Callback<absl::StatusOr<v1::QueueStats>> done) {
-  absl::StatusOr<v1::QueueStats> result = Closed();
+  absl::StatusOr<v1::QueueStats> result = task::ShuttingDown();
   {
     absl::MutexLock lock(&mu_);
     if (!closed_) {

@@ -89,7 +89,7 @@ std::optional<absl::StatusOr<v1::Task>> MemoryStore::FindRepeated(const Submissi
                                   "', has ended and is no longer kept"));
 }
 
-absl::StatusOr<Queue*> MemoryStore::Check(const Submission& submission, Reserved* reserved, absl::Time) {
+absl::StatusOr<Queue*> MemoryStore::Check(const Submission& submission, Reserved* reserved) {
   const std::string& name = submission.task->name();
   if (Find(name) != nullptr) return Exists(name);
   absl::StatusOr<Queue*> queue = FindOrCreateQueue(task::QueueOf(name));
@@ -122,7 +122,7 @@ std::vector<absl::StatusOr<v1::Task>> MemoryStore::SubmitAllOrNone(std::vector<S
     if (repeated.has_value()) {
       status = repeated->status();
     } else if (submission.request_id.empty() || reserved.request_keys.insert(RequestKey(submission)).second) {
-      status = Check(submission, &reserved, now).status();
+      status = Check(submission, &reserved).status();
     }
     refused |= !status.ok();
     results.push_back(status.ok() ? absl::CancelledError("another task of the batch was refused")
@@ -130,7 +130,7 @@ std::vector<absl::StatusOr<v1::Task>> MemoryStore::SubmitAllOrNone(std::vector<S
   }
   if (refused) {
     for (const auto& [queue, room] : reserved.rooms) DisposeOf(queue);
-    results.resize(submissions.size(), task::ShuttingDown(absl::Seconds(1)));
+    results.resize(submissions.size(), task::ShuttingDown());
     return results;
   }
   results.clear();
@@ -139,10 +139,10 @@ std::vector<absl::StatusOr<v1::Task>> MemoryStore::SubmitAllOrNone(std::vector<S
 }
 
 absl::StatusOr<v1::Task> MemoryStore::SubmitOne(Submission& submission, absl::Time now, Deferred& deferred) {
-  if (closed_) return task::ShuttingDown(absl::Seconds(1));
+  if (closed_) return task::ShuttingDown();
   ForgetOldRequestIds(now);
   if (auto repeated = FindRepeated(submission); repeated.has_value()) return *std::move(repeated);
-  const absl::StatusOr<Queue*> found = Check(submission, nullptr, now);
+  const absl::StatusOr<Queue*> found = Check(submission, nullptr);
   if (!found.ok()) return found.status();
   Queue* queue = *found;
   v1::Task& task = *submission.task;

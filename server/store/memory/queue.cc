@@ -37,7 +37,7 @@ v1::HeldBy Queue::HeldBack(absl::Time now) {
 }
 
 bool Queue::Disposable() const {
-  return !permanent && !configured && !paused && records.empty() && watchers.empty();
+  return !permanent && !paused && records.empty() && watchers.empty() && settings.ByteSizeLong() == 0;
 }
 
 v1::Queue Queue::View() const {

@@ -68,7 +68,6 @@ struct Queue {
   const bool permanent;
 
   v1::Queue settings;  // Without name, state and etag.
-  bool configured = false;
   bool paused = false;
   uint64_t revision = 0;  // Of settings and pause; unique in the store.
 

@@ -50,7 +50,7 @@ TEST_P(StoreConformance, EachAttemptIsKeptWithItsTimesErrorAndWhereItRan) {
   ASSERT_TRUE(fixture.Finish(first[0].lease, Verdict::kRetry, absl::Seconds(5)).ok());
   fixture.Advance(absl::Seconds(5));
   const auto second = fixture.Claim();
-  EXPECT_EQ(fixture.Get("a")->attempts(1).has_end_time(), false);
+  EXPECT_FALSE(fixture.Get("a")->attempts(1).has_end_time());
   ASSERT_TRUE(fixture.Finish(second[0].lease, Verdict::kSucceeded).ok());
   const v1::Task task = *fixture.Get("a");
   ASSERT_EQ(task.attempts_size(), 2);
@@ -86,7 +86,7 @@ TEST_P(StoreConformance, ARetriedTaskRunsAgainWithAllItsTries) {
   StoreFixture fixture(GetParam());
   ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("a")).ok());
   ASSERT_EQ(fixture.RunOne(Verdict::kFailed), "a");
-  ASSERT_EQ(fixture.Get("a")->has_end_time(), true);
+  ASSERT_TRUE(fixture.Get("a")->has_end_time());
   const auto retried = fixture.Retry("a");
   EXPECT_EQ(retried->state(), v1::TASK_STATE_QUEUED);
   EXPECT_FALSE(retried->has_end_time());

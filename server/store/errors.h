@@ -1,0 +1,26 @@
+#ifndef ERRAND_SERVER_STORE_ERRORS_H_
+#define ERRAND_SERVER_STORE_ERRORS_H_
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "server/store/task_store.h"
+#include "server/task/errors.h"
+
+// Errors that every store makes alike.
+namespace errand::store {
+
+inline absl::Status StaleLease(const Lease& lease) {
+  return task::Error(absl::StatusCode::kFailedPrecondition, "STALE_LEASE",
+                     absl::StrCat("the lease of '", lease.task, "' has expired or was finished"));
+}
+
+// `field` is where the request has the etag that does not match; `what` is "task" or "queue".
+inline absl::Status EtagMismatch(absl::string_view field, absl::string_view what, absl::string_view etag) {
+  return task::Error(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                     absl::StrCat(field, ": the ", what, " has changed; its etag is now \"", etag, "\""),
+                     {{"etag", etag}});
+}
+
+}  // namespace errand::store
+
+#endif  // ERRAND_SERVER_STORE_ERRORS_H_
