@@ -39,7 +39,8 @@ Model::Task* Model::NextOf(const std::string& queue) {
   const Queue& settings = queues_[queue];
   int running = 0;
   Task* next = nullptr;
-  for (auto& [id, task] : tasks_) {
+  for (auto& candidate : tasks_) {
+    Task& task = candidate.second;  // Not a structured binding: clang 14 captures none.
     if (task.queue != queue) continue;
     if (task.state == v1::TASK_STATE_RUNNING) ++running;
     if (task.state != v1::TASK_STATE_QUEUED) continue;
