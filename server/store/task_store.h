@@ -229,7 +229,7 @@ class TaskStore {
   virtual WaitId WatchQueue(WatchQueueRequest request, Callback<absl::StatusOr<QueueEventBatch>> done) = 0;
 
   // Queues and their settings, see errand/v1/queues.proto. Seldom called: no batches. Names, settings and
-  // mask are valid (task/queue_settings.h).
+  // mask are valid; what they come to together is checked here (task/queue_settings.h).
   virtual void GetQueue(std::string name, Callback<absl::StatusOr<v1::Queue>> done) = 0;
   virtual void ListQueues(ListQueuesRequest request, Callback<absl::StatusOr<QueuePage>> done) = 0;
   virtual void UpdateQueue(v1::Queue settings, google::protobuf::FieldMask mask,

@@ -94,7 +94,7 @@ absl::Status ValidateQueueMask(const FieldMask& mask, absl::string_view field) {
   return absl::OkStatus();
 }
 
-void MergeQueueSettings(const v1::Queue& from, const FieldMask& mask, v1::Queue& into) {
+absl::Status MergeQueueSettings(const v1::Queue& from, const FieldMask& mask, v1::Queue& into) {
   FieldMask named = mask;
   if (mask.paths_size() == 0 || mask.paths(0) == "*") {
     named.Clear();
@@ -107,7 +107,11 @@ void MergeQueueSettings(const v1::Queue& from, const FieldMask& mask, v1::Queue&
   }
   FieldMaskUtil::MergeOptions options;
   options.set_replace_message_fields(true);
-  FieldMaskUtil::MergeMessageTo(from, named, options, &into);
+  v1::Queue merged = into;
+  FieldMaskUtil::MergeMessageTo(from, named, options, &merged);
+  absl::Status status = ValidateQueueSettings(merged, "queue");
+  if (status.ok()) into.Swap(&merged);
+  return status;
 }
 
 void ApplyQueueDefaults(const v1::Queue& queue, v1::Task& task) {

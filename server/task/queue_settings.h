@@ -17,9 +17,11 @@ absl::Status ValidateQueueSettings(const v1::Queue& queue, absl::string_view pat
 absl::Status ValidateQueueMask(const google::protobuf::FieldMask& mask, absl::string_view field);
 
 // Copies the settings that `mask` names; an empty mask means those that are set in `from`, `*` all of them
-// (AIP-134). A setting that is named and not set in `from` is cleared. Name, state and etag stay. The mask is
-// valid.
-void MergeQueueSettings(const v1::Queue& from, const google::protobuf::FieldMask& mask, v1::Queue& into);
+// (AIP-134). A setting that is named and not set in `from` is cleared. Name, state and etag stay. `from` and
+// the mask are valid. INVALID_ARGUMENT where what comes out is not, such as a min_backoff above the
+// max_backoff that was there; `into` is then as it was.
+absl::Status MergeQueueSettings(const v1::Queue& from, const google::protobuf::FieldMask& mask,
+                                v1::Queue& into);
 
 // Fills in what `task` leaves open and the queue has a default for: the retry policy as a whole, the limits
 // one by one. Comes before FillDefaults (task/validate.h).

@@ -29,6 +29,7 @@ class ServerProcess {
   v1::Tasks::Stub& tasks() const { return *tasks_; }
   v1::Queues::Stub& queues() const { return *queues_; }
 
+  pid_t pid() const { return pid_; }
   void Signal(int signal) const;
   // Waits for the end: the exit code, or minus the signal.
   int Wait();

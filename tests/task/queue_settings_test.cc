@@ -126,7 +126,7 @@ TEST(QueueSettings, AnEmptyMaskMeansWhatIsSet) {
   from.set_state(v1::QUEUE_STATE_RUNNING);
   from.set_max_running(7);
   from.mutable_rate_limit()->set_tasks_per_second(20);
-  MergeQueueSettings(from, FieldMask(), into);
+  ASSERT_TRUE(MergeQueueSettings(from, FieldMask(), into).ok());
   v1::Queue expected = FullQueue();
   expected.set_max_running(7);
   expected.mutable_rate_limit()->set_tasks_per_second(20);
@@ -139,7 +139,7 @@ TEST(QueueSettings, AStarMeansAllButNameStateAndEtag) {
   v1::Queue from;
   from.set_name("queues/other");
   from.set_weight(9);
-  MergeQueueSettings(from, Mask({"*"}), into);
+  ASSERT_TRUE(MergeQueueSettings(from, Mask({"*"}), into).ok());
   v1::Queue expected;
   expected.set_name("queues/mail");
   expected.set_state(v1::QUEUE_STATE_PAUSED);
@@ -154,12 +154,24 @@ TEST(QueueSettings, AMaskChangesWhatItNamesAndClearsWhatIsNotSet) {
   from.mutable_rate_limit()->set_burst(50);
   from.mutable_rate_limit()->set_tasks_per_second(99);
   from.set_weight(9);
-  MergeQueueSettings(from, Mask({"rate_limit.burst", "max_running", "retention"}), into);
+  ASSERT_TRUE(MergeQueueSettings(from, Mask({"rate_limit.burst", "max_running", "retention"}), into).ok());
   v1::Queue expected = FullQueue();
   expected.mutable_rate_limit()->set_burst(50);
   expected.clear_max_running();
   expected.clear_retention();
   EXPECT_TRUE(MessageDifferencer::Equals(into, expected)) << into.DebugString();
+}
+
+TEST(QueueSettings, AChangeThatContradictsWhatStaysIsRefusedAndChangesNothing) {
+  v1::Queue into = FullQueue();
+  into.mutable_default_retry_policy()->mutable_max_backoff()->set_seconds(10);
+  const v1::Queue before = into;
+  v1::Queue from;
+  from.mutable_default_retry_policy()->mutable_min_backoff()->set_seconds(11);
+  const absl::Status status = MergeQueueSettings(from, Mask({"default_retry_policy.min_backoff"}), into);
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), StartsWith("queue.default_retry_policy.min_backoff"));
+  EXPECT_TRUE(MessageDifferencer::Equals(into, before)) << into.DebugString();
 }
 
 TEST(QueueSettings, ATaskTakesTheDefaultsForWhatItLeavesOpen) {

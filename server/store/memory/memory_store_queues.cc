@@ -156,18 +156,22 @@ void MemoryStore::UpdateQueue(v1::Queue settings, google::protobuf::FieldMask ma
       DisposeOf(*found);
     } else {
       Queue* queue = *found;
-      const absl::Time now = Now();
       const v1::RateLimit before = queue->settings.rate_limit();
-      task::MergeQueueSettings(settings, mask, queue->settings);
-      const v1::RateLimit& after = queue->settings.rate_limit();
-      if (before.tasks_per_second() != after.tasks_per_second() || before.burst() != after.burst()) {
-        queue->bucket.Configure(after, now);
+      const absl::Status merged = task::MergeQueueSettings(settings, mask, queue->settings);
+      if (merged.ok()) {
+        const absl::Time now = Now();
+        const v1::RateLimit& after = queue->settings.rate_limit();
+        if (before.tasks_per_second() != after.tasks_per_second() || before.burst() != after.burst()) {
+          queue->bucket.Configure(after, now);
+        }
+        queue->revision = next_queue_revision_++;
+        result = queue->View();
+        turns_.Offer(queue);
+        MatchClaims(now, deferred);
+        ForgetOldTasksOf(queue, now, deferred);
+      } else {
+        result = merged;
       }
-      queue->revision = next_queue_revision_++;
-      result = queue->View();
-      turns_.Offer(queue);
-      MatchClaims(now, deferred);
-      ForgetOldTasksOf(queue, now, deferred);
       DisposeOf(queue);
     }
   }

@@ -66,6 +66,20 @@ TEST_P(StoreConformance, SettingsOutliveTheTasksAndChangeByMask) {
   EXPECT_TRUE(absl::IsNotFound(fixture.GetQueue("queues/a").status())) << "nothing of its own is left";
 }
 
+TEST_P(StoreConformance, AnUpdateThatContradictsASettingThatStaysIsRefused) {
+  StoreFixture fixture(GetParam());
+  v1::Queue settings = Settings("queues/a");
+  settings.mutable_default_retry_policy()->mutable_max_backoff()->set_seconds(10);
+  const auto created = fixture.Update(settings);
+  ASSERT_TRUE(created.ok()) << created.status();
+  v1::Queue change = Settings("queues/a");
+  change.mutable_default_retry_policy()->mutable_min_backoff()->set_seconds(11);
+  EXPECT_TRUE(absl::IsInvalidArgument(fixture.Update(change, {"default_retry_policy.min_backoff"}).status()));
+  EXPECT_EQ(fixture.GetQueue("queues/a")->etag(), created->etag()) << "nothing has changed";
+  change.set_name("queues/b");
+  EXPECT_TRUE(fixture.Update(change).ok());
+}
+
 TEST_P(StoreConformance, QueuesAreListedByName) {
   StoreFixture fixture(GetParam());
   for (const char* name : {"queues/c", "queues/a", "queues/b"}) {
