@@ -1,6 +1,5 @@
 #include "server/service/intake.h"
 
-#include <memory>
 #include <string>
 #include <utility>
 
@@ -56,18 +55,17 @@ absl::StatusOr<store::Submission> Intake::Prepare(v1::CreateTaskRequest& request
     return task::InvalidField("validate_only", "must not be set: use CreateTask to validate");
   }
 
-  // Never on an arena: nothing is copied.
-  std::unique_ptr<v1::Task> task(request.release_task());
-  ClearOutputOnly(*task);
-  if (task->has_ttl()) {
-    const absl::Time expire_time = now + task::FromProto(task->ttl());
-    *task->mutable_expire_time() = task::ToProto(expire_time);
+  v1::Task& task = *request.mutable_task();
+  ClearOutputOnly(task);
+  if (task.has_ttl()) {
+    const absl::Time expire_time = now + task::FromProto(task.ttl());
+    *task.mutable_expire_time() = task::ToProto(expire_time);
   }
-  task->set_durability(v1::DURABILITY_MEMORY);
-  task->set_uid(task::NewUid());
-  task->set_name(task::TaskName(queue, request.task_id().empty() ? task->uid() : request.task_id()));
+  task.set_durability(v1::DURABILITY_MEMORY);
+  task.set_uid(task::NewUid());
+  task.set_name(task::TaskName(queue, request.task_id().empty() ? task.uid() : request.task_id()));
   store::Submission submission;
-  submission.task = std::move(task);
+  submission.task = &task;
   submission.request_id = std::move(*request.mutable_request_id());
   submission.validate_only = request.validate_only();
   return submission;

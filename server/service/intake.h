@@ -7,12 +7,21 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "errand/v1/tasks.pb.h"
+#include "google/protobuf/arena.h"
 #include "server/store/task_store.h"
 
 namespace errand::service {
 
 // Whether a request may ask for a check alone.
 enum class ValidateOnly { kAllowed, kRefused };
+
+// How an arena grows that requests with many submissions are parsed into.
+inline google::protobuf::ArenaOptions SubmissionArena() {
+  google::protobuf::ArenaOptions options;
+  options.start_block_size = 2 << 10;  // About one task.
+  options.max_block_size = 64 << 10;
+  return options;
+}
 
 // Makes submissions of requests, until it is closed. Any thread.
 class Intake {
@@ -23,8 +32,8 @@ class Intake {
   // UNAVAILABLE once it is closed.
   absl::Status CheckOpen() const;
 
-  // Checks a request, but for what only a compiler sees (see SourceChecks), and takes its task out of it.
-  // Errors name fields of CreateTaskRequest.
+  // Checks a request, but for what only a compiler sees (see SourceChecks), and completes its task, which
+  // stays in it. Errors name fields of CreateTaskRequest.
   static absl::StatusOr<store::Submission> Prepare(v1::CreateTaskRequest& request, ValidateOnly validate_only,
                                                    absl::Time now);
 

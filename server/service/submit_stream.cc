@@ -5,8 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "google/protobuf/arena.h"
 #include "server/service/status.h"
 #include "server/task/errors.h"
 
@@ -33,49 +35,59 @@ grpc::ByteBuffer Serialize(const v1::SubmitTasksResponse& response) {
 
 }  // namespace
 
-// The submissions of one message of the client, and its acknowledgement in the making.
+// One message of the client: its submissions, and what becomes of them.
 class SubmitStream::Frame final : public Submitter::Entry {
  public:
-  Frame(SubmitStream& stream, const v1::SubmitTasksRequest& request) : stream_(stream) {
-    ack_.set_client_sequence(request.client_sequence());
-    ack_.mutable_results()->Reserve(request.requests_size());
-    submissions_.reserve(static_cast<size_t>(request.requests_size()));
-  }
+  explicit Frame(SubmitStream& stream)
+      : stream_(stream), request_(*google::protobuf::Arena::CreateMessage<v1::SubmitTasksRequest>(&arena_)) {}
 
-  // In the order of the requests.
-  void Add(absl::StatusOr<store::Submission> submission) {
-    v1::SubmitResult& result = *ack_.add_results();
-    if (submission.ok()) {
-      submissions_.push_back(*std::move(submission));
-    } else {
-      *result.mutable_error() = ToRpc(submission.status());
+  v1::SubmitTasksRequest& request() { return request_; }
+
+  // Once the request is there. It starts the checks of the sources, which change this until they are awaited.
+  void Prepare(SourceChecks& checks) {
+    const absl::Time now = absl::Now();
+    submissions_.reserve(static_cast<size_t>(size()));  // The checks hold references.
+    for (v1::CreateTaskRequest& request : *request_.mutable_requests()) {
+      submissions_.push_back(Intake::Prepare(request, ValidateOnly::kRefused, now));
+      checks.Add(submissions_.back());
     }
   }
 
-  bool empty() const { return submissions_.empty(); }
+  int64_t size() const { return request_.requests_size(); }
+  // Whether nothing is left for the store.
+  bool refused() const {
+    return absl::c_all_of(submissions_, [](const auto& submission) { return !submission.ok(); });
+  }
   bool answered() const { return answered_; }
   void set_answered() { answered_ = true; }
-  int64_t size() const { return ack_.results_size(); }
-  v1::SubmitTasksAck& ack() { return ack_; }
+
+  // Once it is answered.
+  void Acknowledge(v1::SubmitTasksAck& ack) {
+    ack.set_client_sequence(request_.client_sequence());
+    ack.mutable_results()->Reserve(request_.requests_size());
+    for (int i = 0; i < request_.requests_size(); ++i) {
+      v1::SubmitResult& result = *ack.add_results();
+      const auto& submission = submissions_[static_cast<size_t>(i)];
+      if (submission.ok()) {
+        result.set_name(std::move(*request_.mutable_requests(i)->mutable_task()->mutable_name()));
+      } else {
+        *result.mutable_error() = ToRpc(submission.status());
+      }
+    }
+  }
 
  private:
   void MoveTo(std::vector<store::Submission>& batch) override {
-    if (batch.empty()) {
-      batch = std::move(submissions_);
-    } else {
-      for (store::Submission& submission : submissions_) batch.push_back(std::move(submission));
+    for (auto& submission : submissions_) {
+      if (submission.ok()) batch.push_back(*std::move(submission));
     }
   }
 
   void OnAnswer(Submitter::Results answers) override {
     auto answer = answers.begin();
-    for (v1::SubmitResult& result : *ack_.mutable_results()) {
-      if (result.has_error()) continue;  // It was refused before it came to the store.
-      if (answer->ok()) {
-        result.set_name(std::move(*(*answer)->mutable_name()));
-      } else {
-        *result.mutable_error() = ToRpc(answer->status());
-      }
+    for (auto& submission : submissions_) {
+      if (!submission.ok()) continue;  // It was refused before it came to the store.
+      if (!answer->ok()) submission = std::move(*answer);
       ++answer;
     }
     answered_ = true;
@@ -84,8 +96,9 @@ class SubmitStream::Frame final : public Submitter::Entry {
   }
 
   SubmitStream& stream_;
-  std::vector<store::Submission> submissions_;
-  v1::SubmitTasksAck ack_;
+  google::protobuf::Arena arena_{SubmissionArena()};
+  v1::SubmitTasksRequest& request_;  // On the arena.
+  std::vector<absl::StatusOr<store::Submission>> submissions_;
   bool answered_ = false;
 };
 
@@ -113,18 +126,16 @@ rpc::Call SubmitStream::Write(rpc::Loop& loop) {
   });
   Read(loop);
 
-  v1::SubmitTasksResponse response;
   while (!gone_) {
-    const Load load = TakeAnswered(response);
-    if (load.frames == 0) {
+    if (frames_.empty() || !frames_.front()->answered()) {
       const bool last = !reading_ || !stop_reason_.ok();
       if (last && frames_.empty()) break;
       co_await wake_;
       continue;
     }
     // All that is answered while this is under way goes out in the next message.
-    const grpc::ByteBuffer bytes = Serialize(response);
-    response.Clear();
+    Load load;
+    const grpc::ByteBuffer bytes = AcknowledgeAnswered(load);
     const bool written = co_await rpc::Operation([&](void* tag) { io_.Write(bytes, tag); });
     if (!written) gone_ = true;
     unacknowledged_.frames -= load.frames;
@@ -146,7 +157,6 @@ rpc::Call SubmitStream::Write(rpc::Loop& loop) {
 
 rpc::Call SubmitStream::Read(rpc::Loop& loop) {
   grpc::ByteBuffer bytes;
-  std::vector<absl::StatusOr<store::Submission>> submissions;
   while (stop_reason_.ok()) {
     if (!HasRoom()) {
       co_await room_;
@@ -159,41 +169,33 @@ rpc::Call SubmitStream::Read(rpc::Loop& loop) {
       Stop(open);
       break;
     }
-    frame_error_ = Parse(bytes);
+    auto frame = std::make_unique<Frame>(*this);
+    frame_error_ = Parse(bytes, frame->request());
     if (!frame_error_.ok()) break;
-
-    const absl::Time now = absl::Now();
     SourceChecks checks(loop, with_.check_source);
-    submissions.clear();
-    submissions.reserve(static_cast<size_t>(request_.requests_size()));  // The checks hold references.
-    for (v1::CreateTaskRequest& request : *request_.mutable_requests()) {
-      submissions.push_back(Intake::Prepare(request, ValidateOnly::kRefused, now));
-      checks.Add(submissions.back());
-    }
+    frame->Prepare(checks);
     co_await checks;
     if (!stop_reason_.ok()) break;
-    auto frame = std::make_unique<Frame>(*this, request_);
-    for (auto& submission : submissions) frame->Add(std::move(submission));
     Enqueue(std::move(frame));
   }
   reading_ = false;
   wake_.Open();
 }
 
-absl::Status SubmitStream::Parse(grpc::ByteBuffer& bytes) {
-  if (!grpc::SerializationTraits<v1::SubmitTasksRequest>::Deserialize(&bytes, &request_).ok()) {
+absl::Status SubmitStream::Parse(grpc::ByteBuffer& bytes, v1::SubmitTasksRequest& request) {
+  if (!grpc::SerializationTraits<v1::SubmitTasksRequest>::Deserialize(&bytes, &request).ok()) {
     return task::Error(absl::StatusCode::kInvalidArgument, "INVALID_FRAME",
                        "a frame must be an errand.v1.SubmitTasksRequest whose text is UTF-8");
   }
-  if (request_.client_sequence() <= last_sequence_) {
+  if (request.client_sequence() <= last_sequence_) {
     return task::InvalidField("client_sequence", absl::StrCat("must be more than ", last_sequence_, ", not ",
-                                                              request_.client_sequence()));
+                                                              request.client_sequence()));
   }
-  if (request_.requests_size() < 1 || request_.requests_size() > kMaxFrameSubmissions) {
+  if (request.requests_size() < 1 || request.requests_size() > kMaxFrameSubmissions) {
     return task::InvalidField(
-        "requests", absl::StrCat("must be 1 to ", kMaxFrameSubmissions, ", not ", request_.requests_size()));
+        "requests", absl::StrCat("must be 1 to ", kMaxFrameSubmissions, ", not ", request.requests_size()));
   }
-  last_sequence_ = request_.client_sequence();
+  last_sequence_ = request.client_sequence();
   return absl::OkStatus();
 }
 
@@ -205,7 +207,7 @@ void SubmitStream::Enqueue(std::unique_ptr<Frame> frame) {
   ++unacknowledged_.frames;
   unacknowledged_.submissions += frame->size();
   frames_.push_back(std::move(frame));
-  if (frames_.back()->empty()) {
+  if (frames_.back()->refused()) {
     frames_.back()->set_answered();
     wake_.Open();
   } else {
@@ -214,16 +216,17 @@ void SubmitStream::Enqueue(std::unique_ptr<Frame> frame) {
   }
 }
 
-SubmitStream::Load SubmitStream::TakeAnswered(v1::SubmitTasksResponse& response) {
-  Load load;
+grpc::ByteBuffer SubmitStream::AcknowledgeAnswered(Load& load) {
+  google::protobuf::Arena arena(SubmissionArena());
+  auto& response = *google::protobuf::Arena::CreateMessage<v1::SubmitTasksResponse>(&arena);
   while (!frames_.empty() && frames_.front()->answered() && load.submissions < kMaxMessageSubmissions) {
     Frame& frame = *frames_.front();
     ++load.frames;
     load.submissions += frame.size();
-    response.add_acks()->Swap(&frame.ack());
+    frame.Acknowledge(*response.add_acks());
     frames_.pop_front();
   }
-  return load;
+  return Serialize(response);
 }
 
 void SubmitStream::Stop(const absl::Status& reason) {

@@ -74,11 +74,11 @@ class SubmitStream {
   rpc::Call Write(rpc::Loop& loop);
 
   // Why a frame cannot be taken.
-  absl::Status Parse(grpc::ByteBuffer& bytes);
+  absl::Status Parse(grpc::ByteBuffer& bytes, v1::SubmitTasksRequest& request);
   bool HasRoom() const;
   void Enqueue(std::unique_ptr<Frame> frame);
-  // Moves the acknowledgements that can go out into `response`.
-  Load TakeAnswered(v1::SubmitTasksResponse& response);
+  // The message that acknowledges what can be now; `load` is what that comes to.
+  grpc::ByteBuffer AcknowledgeAnswered(Load& load);
   void Stop(const absl::Status& reason);
 
   const Surroundings with_;
@@ -89,7 +89,6 @@ class SubmitStream {
   // Owned by the loop's thread.
   Gate room_;  // Where the reader waits for acknowledgements to be written.
   Gate wake_;  // Where the writer waits for something to do.
-  v1::SubmitTasksRequest request_;
   int64_t last_sequence_ = 0;
   std::deque<std::unique_ptr<Frame>> frames_;  // Not yet on their way to the client.
   Load unacknowledged_;

@@ -14,7 +14,7 @@ constexpr size_t kEnoughSubmissions = 256;
 // The store's answer to one batch, on its way back to the loop.
 class Submitter::Answer final : public rpc::Posted {
  public:
-  Answer(std::vector<Entry*> entries, std::vector<absl::StatusOr<v1::Task>> results)
+  Answer(std::vector<Entry*> entries, std::vector<absl::Status> results)
       : entries_(std::move(entries)), results_(std::move(results)) {}
 
   void Run() override {
@@ -29,7 +29,7 @@ class Submitter::Answer final : public rpc::Posted {
 
  private:
   const std::vector<Entry*> entries_;
-  std::vector<absl::StatusOr<v1::Task>> results_;
+  std::vector<absl::Status> results_;
 };
 
 void Submitter::Add(Entry* entry) {
@@ -63,7 +63,7 @@ void Submitter::Run() {
     entry->size_ = batch.size() - before;
   }
   store_.Submit(std::move(batch), store::SubmitMode::kEach,
-                [this, entries = std::move(entries)](std::vector<absl::StatusOr<v1::Task>> results) mutable {
+                [this, entries = std::move(entries)](std::vector<absl::Status> results) mutable {
                   loop_.Post(new Answer(std::move(entries), std::move(results)));
                 });
 }

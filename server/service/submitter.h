@@ -3,11 +3,10 @@
 
 #include <coroutine>
 #include <cstddef>
-#include <optional>
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "server/rpc/loop.h"
 #include "server/store/task_store.h"
@@ -18,7 +17,7 @@ namespace errand::service {
 // nothing more ready: one commit and one wake-up serve all of them. For the loop's thread.
 class Submitter : private rpc::Posted {
  public:
-  using Results = absl::Span<absl::StatusOr<v1::Task>>;
+  using Results = absl::Span<absl::Status>;
 
   // Submissions that are made and answered together, one or many.
   class Entry {
@@ -34,7 +33,7 @@ class Submitter : private rpc::Posted {
     friend class Submitter;
     // Moves the submissions to the end of `batch`.
     virtual void MoveTo(std::vector<store::Submission>& batch) = 0;
-    // The store's answer to them, in their order, to be taken. The entry may end.
+    // The store's answer to them, in their order. The entry may end.
     virtual void OnAnswer(Results results) = 0;
 
     size_t size_ = 0;
@@ -51,19 +50,19 @@ class Submitter : private rpc::Posted {
       caller_ = caller;
       submitter_.Add(this);
     }
-    absl::StatusOr<v1::Task> await_resume() { return *std::move(result_); }
+    absl::Status await_resume() { return std::move(result_); }
 
    private:
     void MoveTo(std::vector<store::Submission>& batch) override { batch.push_back(std::move(submission_)); }
     void OnAnswer(Results results) override {
-      result_.emplace(std::move(results[0]));
+      result_ = std::move(results[0]);
       caller_.resume();
     }
 
     Submitter& submitter_;
     store::Submission submission_;
     std::coroutine_handle<> caller_;
-    std::optional<absl::StatusOr<v1::Task>> result_;
+    absl::Status result_;
   };
 
   // Both are borrowed and must outlive the loop's calls.

@@ -73,20 +73,25 @@ absl::StatusOr<std::vector<absl::StatusOr<store::Submission>>> PrepareBatch(
   return submissions;
 }
 
+const absl::Status& ErrorOf(const absl::Status& status) { return status; }
+const absl::Status& ErrorOf(const absl::StatusOr<store::Submission>& submission) {
+  return submission.status();
+}
+
 // The first of a batch's errors, named by its request.
 template <class Results>
 absl::Status FirstError(const Results& results) {
   size_t first = results.size();
   for (size_t i = 0; i < results.size(); ++i) {
-    if (results[i].ok()) continue;
+    if (ErrorOf(results[i]).ok()) continue;
     // Those that are CANCELLED were not to blame (SubmitMode::kAllOrNone).
     if (first == results.size()) first = i;
-    if (absl::IsCancelled(results[i].status())) continue;
+    if (absl::IsCancelled(ErrorOf(results[i]))) continue;
     first = i;
     break;
   }
   if (first == results.size()) return absl::OkStatus();
-  return task::At(absl::StrCat("requests[", first, "]"), results[first].status());
+  return task::At(absl::StrCat("requests[", first, "]"), ErrorOf(results[first]));
 }
 
 // What a list request asks for, without the page's place.
@@ -233,8 +238,8 @@ rpc::Call TasksService::CreateTask(rpc::Loop& loop) {
     co_await checks;
     status = submission.status();
     if (status.ok()) {
-      TaskResult created = co_await Of(loop).submitter.Submit(*std::move(submission));
-      status = TakeTask(std::move(created), call.response);
+      status = co_await Of(loop).submitter.Submit(*std::move(submission));
+      call.response.set_allocated_task(call.request.release_task());
     }
   }
   const grpc::Status grpc_status = ToGrpc(status);
@@ -242,17 +247,20 @@ rpc::Call TasksService::CreateTask(rpc::Loop& loop) {
 }
 
 rpc::Call TasksService::BatchCreateTasks(rpc::Loop& loop) {
-  UnaryCall<v1::BatchCreateTasksRequest, v1::BatchCreateTasksResponse> call;
+  google::protobuf::Arena arena(SubmissionArena());
+  auto& request = *google::protobuf::Arena::CreateMessage<v1::BatchCreateTasksRequest>(&arena);
+  auto& response = *google::protobuf::Arena::CreateMessage<v1::BatchCreateTasksResponse>(&arena);
+  grpc::ServerContext context;
+  grpc::ServerAsyncResponseWriter<v1::BatchCreateTasksResponse> writer(&context);
   const bool accepted = co_await rpc::Operation([&](void* tag) {
-    grpc_.RequestBatchCreateTasks(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(),
-                                  tag);
+    grpc_.RequestBatchCreateTasks(&context, &request, &writer, loop.queue(), loop.queue(), tag);
   });
   if (!accepted) co_return;
   BatchCreateTasks(loop);
 
   absl::Status status = intake_.CheckOpen();
   if (status.ok()) {
-    absl::StatusOr<std::vector<absl::StatusOr<store::Submission>>> submissions = PrepareBatch(call.request);
+    absl::StatusOr<std::vector<absl::StatusOr<store::Submission>>> submissions = PrepareBatch(request);
     status = submissions.status();
     if (status.ok()) status = FirstError(*submissions);
     if (status.ok()) {
@@ -265,17 +273,21 @@ rpc::Call TasksService::BatchCreateTasks(rpc::Loop& loop) {
       std::vector<store::Submission> batch;
       batch.reserve(submissions->size());
       for (auto& submission : *submissions) batch.push_back(*std::move(submission));
-      rpc::Reply<TaskResults> reply(loop);
+      rpc::Reply<std::vector<absl::Status>> reply(loop);
       store_->Submit(std::move(batch), store::SubmitMode::kAllOrNone, reply.callback());
-      TaskResults created = co_await reply;
+      const std::vector<absl::Status> created = co_await reply;
       status = FirstError(created);
       if (status.ok()) {
-        for (TaskResult& task : created) call.response.add_tasks()->Swap(&*task);
+        response.mutable_tasks()->Reserve(request.requests_size());
+        for (v1::CreateTaskRequest& create : *request.mutable_requests()) {
+          // Both are of the same arena.
+          response.mutable_tasks()->UnsafeArenaAddAllocated(create.unsafe_arena_release_task());
+        }
       }
     }
   }
   const grpc::Status grpc_status = ToGrpc(status);
-  co_await rpc::Operation([&](void* tag) { call.Finish(grpc_status, tag); });
+  co_await rpc::Operation([&](void* tag) { Finish(writer, response, grpc_status, tag); });
 }
 
 rpc::Call TasksService::ListTasks(rpc::Loop& loop) {

@@ -153,9 +153,8 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
       co_await checks;
       status = task::At("create", submission.status());
       if (status.ok()) {
-        absl::StatusOr<v1::Task> created = co_await Of(loop).submitter.Submit(*std::move(submission));
-        status = created.status();
-        if (status.ok()) watch.name = created->name();
+        status = co_await Of(loop).submitter.Submit(*std::move(submission));
+        watch.name = request.create().task().name();
       }
     }
   } else {

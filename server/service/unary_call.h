@@ -6,17 +6,21 @@
 
 namespace errand::service {
 
+// Answers with `response`, or with the error.
+template <class Response>
+void Finish(grpc::ServerAsyncResponseWriter<Response>& writer, const Response& response,
+            const grpc::Status& status, void* tag) {
+  if (status.ok()) {
+    writer.Finish(response, status, tag);
+  } else {
+    writer.FinishWithError(status, tag);
+  }
+}
+
 // What a unary call's coroutine keeps in its frame.
 template <class Request, class Response>
 struct UnaryCall {
-  // Answers with `response`, or with the error.
-  void Finish(const grpc::Status& status, void* tag) {
-    if (status.ok()) {
-      writer.Finish(response, status, tag);
-    } else {
-      writer.FinishWithError(status, tag);
-    }
-  }
+  void Finish(const grpc::Status& status, void* tag) { service::Finish(writer, response, status, tag); }
 
   grpc::ServerContext context;
   Request request;

@@ -38,8 +38,9 @@ using TaskSpec = std::shared_ptr<const v1::Task>;
 
 struct Submission {
   // Valid; name, uid and durability are set, `ttl` has become `expire_time`, the other output-only fields are
-  // not set. The store fills in what it leaves open: the queue's defaults, then the server's.
-  std::unique_ptr<v1::Task> task;
+  // not set. The store fills in what it leaves open: the queue's defaults, then the server's. Borrowed, and
+  // changed, until the answer comes.
+  v1::Task* task = nullptr;
   // Empty, or what makes a repeated submission return the task of the first (AIP-155). Counts within the
   // task's queue.
   std::string request_id;
@@ -181,10 +182,11 @@ class TaskStore {
   virtual ~TaskStore() = default;
 
   // Queues each task, or says why not: ALREADY_EXISTS, RESOURCE_EXHAUSTED, NOT_FOUND (a queue that does not
-  // exist and must not be created). A task is as safe as the store makes it when its entry says OK. The
-  // entry is the task in BASIC view: that of the first submission where the request id was seen before.
+  // exist and must not be created). A task is as safe as the store makes it when its entry says OK.
+  // `Submission::task` is then the task in BASIC view: that of the first submission where the request id was
+  // seen before. Of a task that was refused, name and uid are left.
   virtual void Submit(std::vector<Submission> submissions, SubmitMode mode,
-                      Callback<std::vector<absl::StatusOr<v1::Task>>> done) = 0;
+                      Callback<std::vector<absl::Status>> done) = 0;
 
   // Takes tasks off the queues. Queues with tasks that may start take turns, `Queue.weight` tasks a turn;
   // within a queue tasks go by priority, then in the order in which they became QUEUED. Waits until there is

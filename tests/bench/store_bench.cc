@@ -79,19 +79,20 @@ class DeepQueue {
   }
 
   void Submit(int tasks) {
+    google::protobuf::Arena arena;
     std::vector<store::Submission> submissions;
     for (int i = 0; i < tasks; ++i) {
-      auto task = std::make_unique<v1::Task>();
+      auto* task = google::protobuf::Arena::CreateMessage<v1::Task>(&arena);
       task->set_uid(task::NewUid());
       task->set_name(task::TaskName(task::kDefaultQueue, task->uid()));
       task->set_durability(v1::DURABILITY_MEMORY);
       task->mutable_lua()->set_source("return 1");
       task->mutable_lua()->set_text(std::string(kPayloadBytes, 'x'));
-      submissions.push_back({std::move(task), "", false});
+      submissions.push_back({task, "", false});
     }
     store_.Submit(std::move(submissions), store::SubmitMode::kEach, [](auto results) {
       for (const auto& result : results) {
-        if (!result.ok()) Fail(absl::StrCat("Submit: ", std::string(result.status().message())));
+        if (!result.ok()) Fail(absl::StrCat("Submit: ", std::string(result.message())));
       }
     });
   }

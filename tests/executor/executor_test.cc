@@ -181,9 +181,8 @@ TEST(Executor, SubmittersAndFinishersRaceWithoutLosingATask) {
   for (int t = 0; t < 2; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kEach; ++i) {
-        std::vector<store::Submission> submissions;
-        submissions.push_back(StoreFixture::Lua(absl::StrCat("t", t, "-", i)));
-        store.Submit(std::move(submissions), store::SubmitMode::kEach,
+        const store::Wanted wanted = StoreFixture::Lua(absl::StrCat("t", t, "-", i));
+        store.Submit({wanted.submission()}, store::SubmitMode::kEach,
                      [](auto results) { EXPECT_TRUE(results[0].ok()); });
       }
     });

@@ -18,11 +18,10 @@ TEST(MemoryStore, TheAlarmThreadStartsAScheduledTaskByTheRealClock) {
     absl::MutexLock lock(&mu);
     started = tasks.size() == 1;
   });
-  std::vector<Submission> submissions;
-  submissions.push_back(StoreFixture::LuaWith("a", [](auto& task) {
+  const Wanted wanted = StoreFixture::LuaWith("a", [](auto& task) {
     *task.mutable_schedule_time() = task::ToProto(absl::Now() + absl::Milliseconds(20));
-  }));
-  store.Submit(std::move(submissions), SubmitMode::kEach, [](auto) {});
+  });
+  store.Submit({wanted.submission()}, SubmitMode::kEach, [](auto) {});
   absl::MutexLock lock(&mu);
   EXPECT_TRUE(mu.AwaitWithTimeout(absl::Condition(&started), absl::Seconds(30)));
 }

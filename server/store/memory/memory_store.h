@@ -15,11 +15,11 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "server/store/memory/queue.h"
 #include "server/store/memory/record.h"
+#include "server/store/memory/record_table.h"
 #include "server/store/memory/turns.h"
 #include "server/store/store_options.h"
 #include "server/store/task_store.h"
@@ -33,7 +33,7 @@ class MemoryStore final : public TaskStore {
   ~MemoryStore() override;
 
   void Submit(std::vector<Submission> submissions, SubmitMode mode,
-              Callback<std::vector<absl::StatusOr<v1::Task>>> done) override;
+              Callback<std::vector<absl::Status>> done) override;
   WaitId Claim(ClaimRequest request, Callback<std::vector<ClaimedTask>> done) override;
   void Extend(std::vector<Lease> leases, absl::Duration lease_duration,
               Callback<std::vector<absl::Status>> done) override;
@@ -90,21 +90,6 @@ class MemoryStore final : public TaskStore {
   using Deferred = std::vector<absl::AnyInvocable<void()>>;
   // What an atomic batch will have added before the submission in question.
   struct Reserved;
-  // Records are found by name.
-  struct NameHash {
-    using is_transparent = void;
-    size_t operator()(absl::string_view name) const { return absl::Hash<absl::string_view>()(name); }
-    size_t operator()(const std::unique_ptr<Record>& record) const { return (*this)(record->name()); }
-  };
-  struct NameEq {
-    using is_transparent = void;
-    static absl::string_view Name(absl::string_view name) { return name; }
-    static absl::string_view Name(const std::unique_ptr<Record>& record) { return record->name(); }
-    template <class A, class B>
-    bool operator()(const A& a, const B& b) const {
-      return Name(a) == Name(b);
-    }
-  };
   // By time, then by order; one of the two pointers is set.
   struct Alarm {
     absl::Time time;
@@ -121,13 +106,12 @@ class MemoryStore final : public TaskStore {
   absl::StatusOr<Queue*> Check(const Submission& submission, Reserved* reserved)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The task of an earlier request with the same id, an error if it is gone, nothing if there was none.
-  std::optional<absl::StatusOr<v1::Task>> FindRepeated(const Submission& submission)
+  std::optional<absl::StatusOr<const Record*>> FindRepeated(const Submission& submission)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<v1::Task> SubmitOne(Submission& submission, absl::Time now, Deferred& deferred)
+  absl::Status SubmitOne(Submission& submission, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  std::vector<absl::StatusOr<v1::Task>> SubmitAllOrNone(std::vector<Submission>& submissions, absl::Time now,
-                                                        Deferred& deferred)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<absl::Status> SubmitAllOrNone(std::vector<Submission>& submissions, absl::Time now,
+                                            Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckRoom(const Queue& queue, int64_t tasks, int64_t bytes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -200,7 +184,7 @@ class MemoryStore final : public TaskStore {
   WaitId next_wait_id_ ABSL_GUARDED_BY(mu_) = 1;
 
   absl::btree_map<std::string, std::unique_ptr<Queue>> queues_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_set<std::unique_ptr<Record>, NameHash, NameEq> records_ ABSL_GUARDED_BY(mu_);
+  RecordTable records_ ABSL_GUARDED_BY(mu_);
   absl::btree_map<uint64_t, Record*> ended_ ABSL_GUARDED_BY(mu_);  // By Record::position.
   Turns turns_ ABSL_GUARDED_BY(mu_);
   absl::btree_set<Alarm> alarms_ ABSL_GUARDED_BY(mu_);

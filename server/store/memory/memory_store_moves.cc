@@ -10,10 +10,7 @@
 
 namespace errand::store {
 
-Record* MemoryStore::Find(absl::string_view name) {
-  const auto it = records_.find(name);
-  return it == records_.end() ? nullptr : it->get();
-}
+Record* MemoryStore::Find(absl::string_view name) { return records_.Find(name); }
 
 Record* MemoryStore::FindLeased(const Lease& lease) {
   Record* record = Find(lease.task);
@@ -130,7 +127,7 @@ void MemoryStore::Forget(Record* record, Deferred& deferred) {
   }
   queue->Moved(record->state, v1::TASK_STATE_UNSPECIFIED);
   queue->records.erase(record->order);
-  records_.erase(records_.find(record->name()));
+  records_.Erase(*record);
   DisposeOf(queue);
 }
 

@@ -44,8 +44,8 @@ struct MemoryStore::Reserved {
 };
 
 void MemoryStore::Submit(std::vector<Submission> submissions, SubmitMode mode,
-                         Callback<std::vector<absl::StatusOr<v1::Task>>> done) {
-  std::vector<absl::StatusOr<v1::Task>> results;
+                         Callback<std::vector<absl::Status>> done) {
+  std::vector<absl::Status> results;
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
@@ -79,11 +79,11 @@ absl::Status MemoryStore::CheckRoom(const Queue& queue, int64_t tasks, int64_t b
   return absl::OkStatus();
 }
 
-std::optional<absl::StatusOr<v1::Task>> MemoryStore::FindRepeated(const Submission& submission) {
+std::optional<absl::StatusOr<const Record*>> MemoryStore::FindRepeated(const Submission& submission) {
   if (submission.request_id.empty()) return std::nullopt;
   const auto it = request_ids_.find(RequestKey(submission));
   if (it == request_ids_.end()) return std::nullopt;
-  if (const Record* first = Find(it->second)) return first->View(v1::TASK_VIEW_BASIC);
+  if (const Record* first = Find(it->second)) return first;
   return task::Error(absl::StatusCode::kAlreadyExists, "TASK_NOT_KEPT",
                      absl::StrCat("request_id: the task of this request, '", it->second,
                                   "', has ended and is no longer kept"));
@@ -110,9 +110,9 @@ absl::StatusOr<Queue*> MemoryStore::Check(const Submission& submission, Reserved
   return queue;
 }
 
-std::vector<absl::StatusOr<v1::Task>> MemoryStore::SubmitAllOrNone(std::vector<Submission>& submissions,
-                                                                   absl::Time now, Deferred& deferred) {
-  std::vector<absl::StatusOr<v1::Task>> results;
+std::vector<absl::Status> MemoryStore::SubmitAllOrNone(std::vector<Submission>& submissions, absl::Time now,
+                                                       Deferred& deferred) {
+  std::vector<absl::Status> results;
   Reserved reserved;
   bool refused = closed_;
   for (const Submission& submission : submissions) {
@@ -138,10 +138,13 @@ std::vector<absl::StatusOr<v1::Task>> MemoryStore::SubmitAllOrNone(std::vector<S
   return results;
 }
 
-absl::StatusOr<v1::Task> MemoryStore::SubmitOne(Submission& submission, absl::Time now, Deferred& deferred) {
+absl::Status MemoryStore::SubmitOne(Submission& submission, absl::Time now, Deferred& deferred) {
   if (closed_) return task::ShuttingDown();
   ForgetOldRequestIds(now);
-  if (auto repeated = FindRepeated(submission); repeated.has_value()) return *std::move(repeated);
+  if (const auto repeated = FindRepeated(submission); repeated.has_value()) {
+    if (repeated->ok()) *submission.task = (**repeated)->View(v1::TASK_VIEW_BASIC);
+    return repeated->status();
+  }
   const absl::StatusOr<Queue*> found = Check(submission, nullptr);
   if (!found.ok()) return found.status();
   Queue* queue = *found;
@@ -155,11 +158,11 @@ absl::StatusOr<v1::Task> MemoryStore::SubmitOne(Submission& submission, absl::Ti
     if (task.has_email()) task.mutable_email()->Clear();
     task.set_state(due > now ? v1::TASK_STATE_SCHEDULED : v1::TASK_STATE_QUEUED);
     DisposeOf(queue);
-    return std::move(task);
+    return absl::OkStatus();
   }
   auto owned = std::make_unique<Record>(task, next_order_++, queue, now);
   Record* record = owned.get();
-  records_.insert(std::move(owned));
+  records_.Insert(std::move(owned));
   queue->records.emplace_hint(queue->records.end(), record->order, record);
   queue->live_bytes += record->bytes();
   queue->created.Add(now);
@@ -175,7 +178,7 @@ absl::StatusOr<v1::Task> MemoryStore::SubmitOne(Submission& submission, absl::Ti
     Enqueue(record, /*again=*/false, now, deferred);
   }
   record->AddOutput(v1::TASK_VIEW_BASIC, task);
-  return std::move(task);
+  return absl::OkStatus();
 }
 
 }  // namespace errand::store

@@ -23,32 +23,31 @@ Record::Record(v1::Task& task, uint64_t task_order, Queue* task_queue, absl::Tim
   kind = task::KindOf(task);
   priority = static_cast<uint8_t>(task.priority());
   if (task.has_expire_time()) expires = task::FromProto(task.expire_time());
-  const std::string task_name = std::move(*task.mutable_name());
+  // Room for all of it, with a few bytes to spare: the parts are less than the whole.
+  packed = std::make_unique_for_overwrite<char[]>(task.ByteSizeLong());
+  std::string task_name = std::move(*task.mutable_name());
   task.clear_name();
+  name_size = static_cast<uint32_t>(task_name.size());
+  std::memcpy(packed.get(), task_name.data(), name_size);
+  uint8_t* const parts = reinterpret_cast<uint8_t*>(packed.get() + name_size);
+  uint8_t* end = parts;
+  // Of the handler's message, its presence stays.
+  if (kind == task::HandlerKind::kLua) {
+    end = task.lua().SerializeWithCachedSizesToArray(end);
+    task.mutable_lua()->Clear();
+  } else {
+    end = task.email().SerializeWithCachedSizesToArray(end);
+    task.mutable_email()->Clear();
+  }
+  handler_size = static_cast<uint32_t>(end - parts);
   // Where the server chose the id, it is the uid.
   const bool same = task.uid() == IdOf(task_name);
-  const std::string uid = same ? std::move(*task.mutable_uid()) : "";
+  std::string uid = same ? std::move(*task.mutable_uid()) : "";
   if (same) task.clear_uid();
-  // The handler's message is put aside while the rest is serialized.
-  v1::LuaTask lua;
-  v1::EmailTask email;
-  if (kind == task::HandlerKind::kLua) {
-    lua.Swap(task.mutable_lua());
-  } else {
-    email.Swap(task.mutable_email());
-  }
-  const google::protobuf::MessageLite& handler =
-      kind == task::HandlerKind::kLua ? static_cast<const google::protobuf::MessageLite&>(lua) : email;
-  name_size = static_cast<uint32_t>(task_name.size());
   basic_size = static_cast<uint32_t>(task.ByteSizeLong());
-  handler_size = static_cast<uint32_t>(handler.ByteSizeLong());
-  packed = std::make_unique_for_overwrite<char[]>(name_size + basic_size + handler_size);
-  std::memcpy(packed.get(), task_name.data(), name_size);
-  uint8_t* basic = reinterpret_cast<uint8_t*>(packed.get() + name_size);
-  task.SerializeWithCachedSizesToArray(basic);
-  handler.SerializeWithCachedSizesToArray(basic + basic_size);
-  task.set_name(task_name);
-  if (same) task.set_uid(uid);
+  task.SerializeWithCachedSizesToArray(end);
+  task.set_name(std::move(task_name));
+  if (same) task.set_uid(std::move(uid));
 }
 
 int64_t Record::oldest_sequence() const {
@@ -59,14 +58,15 @@ int64_t Record::oldest_sequence() const {
 v1::Task Record::Unpack(v1::TaskView view) const {
   v1::Task task;
   // What this process has serialized itself does parse.
-  (void)task.ParseFromArray(packed.get() + name_size, static_cast<int>(basic_size));
+  const char* const handler_at = packed.get() + name_size;
+  (void)task.ParseFromArray(handler_at + handler_size, static_cast<int>(basic_size));
   task.set_name(std::string(name()));
   if (task.uid().empty()) task.set_uid(std::string(IdOf(name())));
   if (view == v1::TASK_VIEW_FULL) {
     google::protobuf::MessageLite& handler =
         kind == task::HandlerKind::kLua ? static_cast<google::protobuf::MessageLite&>(*task.mutable_lua())
                                         : *task.mutable_email();
-    (void)handler.ParseFromArray(packed.get() + name_size + basic_size, static_cast<int>(handler_size));
+    (void)handler.ParseFromArray(handler_at, static_cast<int>(handler_size));
   }
   return task;
 }

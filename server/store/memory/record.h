@@ -70,11 +70,11 @@ struct Record {
   // The history, made now if there is none.
   History& Grown();
 
-  // What was asked for, serialized: the name, the BASIC view without it, and the handler's message.
+  // What was asked for: the name; serialized, the handler's message, and the rest as in BASIC view.
   std::unique_ptr<char[]> packed;
   uint32_t name_size = 0;
-  uint32_t basic_size = 0;
   uint32_t handler_size = 0;
+  uint32_t basic_size = 0;
   int32_t revision = 0;
 
   const uint64_t order;  // Of submission; unique.

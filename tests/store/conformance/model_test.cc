@@ -103,7 +103,7 @@ class Comparison {
     return task;
   }
 
-  static Submission ToSubmission(const Model::Task& task) {
+  static Wanted ToSubmission(const Model::Task& task) {
     return StoreFixture::LuaWith(
         task.id,
         [&](v1::Task& message) {
@@ -132,7 +132,7 @@ class Comparison {
 
   void SubmitBatch() {
     std::vector<Model::Task> tasks;
-    std::vector<Submission> batch;
+    std::vector<Wanted> batch;
     std::set<std::string> ids;
     std::map<std::string, int> added;
     bool fits = true;
@@ -145,7 +145,7 @@ class Comparison {
       for (const auto& [id, other] : model_.tasks()) live += other.queue == task.queue && other.live();
       fits = fits && live <= kMaxLive;
     }
-    const auto results = fixture_.Submit(std::move(batch), SubmitMode::kAllOrNone);
+    const auto results = fixture_.Submit(batch, SubmitMode::kAllOrNone);
     ASSERT_EQ(results.size(), tasks.size());
     for (const auto& result : results) EXPECT_TRUE(!fits || result.ok()) << result.status();
     bool refused = false;

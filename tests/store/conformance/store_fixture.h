@@ -39,6 +39,15 @@ inline std::vector<std::string> Ids(const std::vector<ClaimedTask>& claimed) {
   return ids;
 }
 
+// A submission that owns its task.
+struct Wanted {
+  std::unique_ptr<v1::Task> task = std::make_unique<v1::Task>();
+  std::string request_id;
+  bool validate_only = false;
+
+  Submission submission() const { return {task.get(), request_id, validate_only}; }
+};
+
 // A store on a clock that the test moves. Its calls wait for their answers.
 class StoreFixture : public LeaseHolder {
  public:
@@ -56,46 +65,55 @@ class StoreFixture : public LeaseHolder {
     under_test_.run_alarms();
   }
 
-  static Submission Lua(const std::string& id, const std::string& queue = "queues/default") {
+  static Wanted Lua(const std::string& id, const std::string& queue = "queues/default") {
     return LuaWith(
         id, [](v1::Task&) {}, queue);
   }
 
   // A submission whose task `change` may alter.
   template <class Change>
-  static Submission LuaWith(const std::string& id, Change change,
-                            const std::string& queue = "queues/default") {
-    Submission submission;
-    submission.task = std::make_unique<v1::Task>();
-    submission.task->set_name(task::TaskName(queue, id));
-    submission.task->set_uid("uid-" + id);
-    submission.task->mutable_lua()->set_source("return 1");
-    change(*submission.task);
-    return submission;
+  static Wanted LuaWith(const std::string& id, Change change, const std::string& queue = "queues/default") {
+    Wanted wanted;
+    wanted.task->set_name(task::TaskName(queue, id));
+    wanted.task->set_uid("uid-" + id);
+    wanted.task->mutable_lua()->set_source("return 1");
+    change(*wanted.task);
+    return wanted;
   }
 
   // The same with an ordering key.
-  static Submission Keyed(const std::string& id, const std::string& key) {
+  static Wanted Keyed(const std::string& id, const std::string& key) {
     return LuaWith(id, [&](v1::Task& task) { task.set_ordering_key(key); });
   }
 
   // The same with a request id.
-  static Submission Request(const std::string& id, const std::string& request_id,
-                            const std::string& queue = "queues/default") {
-    Submission submission = Lua(id, queue);
-    submission.request_id = request_id;
-    return submission;
+  static Wanted Request(const std::string& id, const std::string& request_id,
+                        const std::string& queue = "queues/default") {
+    Wanted wanted = Lua(id, queue);
+    wanted.request_id = request_id;
+    return wanted;
   }
 
-  std::vector<absl::StatusOr<v1::Task>> Submit(std::vector<Submission> submissions, SubmitMode mode) {
-    return Await<std::vector<absl::StatusOr<v1::Task>>>(
-        [&](auto done) { store().Submit(std::move(submissions), mode, std::move(done)); });
-  }
-
-  absl::StatusOr<v1::Task> Submit(Submission submission) {
+  std::vector<absl::StatusOr<v1::Task>> Submit(const std::vector<Wanted>& all, SubmitMode mode) {
     std::vector<Submission> submissions;
-    submissions.push_back(std::move(submission));
-    return Submit(std::move(submissions), SubmitMode::kEach).at(0);
+    for (const Wanted& wanted : all) submissions.push_back(wanted.submission());
+    const auto statuses = Await<std::vector<absl::Status>>(
+        [&](auto done) { store().Submit(std::move(submissions), mode, std::move(done)); });
+    std::vector<absl::StatusOr<v1::Task>> results;
+    for (size_t i = 0; i < statuses.size(); ++i) {
+      if (statuses[i].ok()) {
+        results.emplace_back(*all[i].task);
+      } else {
+        results.emplace_back(statuses[i]);
+      }
+    }
+    return results;
+  }
+
+  absl::StatusOr<v1::Task> Submit(Wanted wanted) {
+    std::vector<Wanted> all;
+    all.push_back(std::move(wanted));
+    return Submit(all, SubmitMode::kEach).at(0);
   }
 
   // What may start now, at most `max` tasks.

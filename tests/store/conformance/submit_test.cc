@@ -61,8 +61,8 @@ TEST_P(StoreConformance, AFullQueueRefusesByBytes) {
   EXPECT_TRUE(fixture.Submit(StoreFixture::Lua("c")).ok());
 }
 
-std::vector<Submission> Batch(std::initializer_list<const char*> ids) {
-  std::vector<Submission> batch;
+std::vector<Wanted> Batch(std::initializer_list<const char*> ids) {
+  std::vector<Wanted> batch;
   for (const char* id : ids) batch.push_back(StoreFixture::Lua(id));
   return batch;
 }
@@ -105,11 +105,11 @@ TEST_P(StoreConformance, AnAtomicBatchThatDoesNotFitQueuesNothing) {
 TEST_P(StoreConformance, ARepeatedAtomicBatchReturnsTheTasksOfTheFirst) {
   StoreFixture fixture(GetParam());
   for (int round = 0; round < 2; ++round) {
-    std::vector<Submission> batch;
+    std::vector<Wanted> batch;
     batch.push_back(StoreFixture::Request(absl::StrCat("a", round), "r1"));
     batch.push_back(StoreFixture::Request(absl::StrCat("b", round), "r2"));
     batch.push_back(StoreFixture::Request(absl::StrCat("c", round), "r2"));
-    const auto results = fixture.Submit(std::move(batch), SubmitMode::kAllOrNone);
+    const auto results = fixture.Submit(batch, SubmitMode::kAllOrNone);
     EXPECT_EQ(results[0]->name(), "queues/default/tasks/a0");
     EXPECT_EQ(results[1]->name(), "queues/default/tasks/b0");
     EXPECT_EQ(results[2]->name(), "queues/default/tasks/b0") << "the same request within a batch";

@@ -37,7 +37,7 @@ TEST_P(StoreConformance, EndedTasksAreForgottenByCountAndByAge) {
   EXPECT_TRUE(absl::IsNotFound(fixture.Events("b", 0)->status()));
 }
 
-Submission Expiring(const StoreFixture& fixture, const std::string& id, absl::Duration after) {
+Wanted Expiring(const StoreFixture& fixture, const std::string& id, absl::Duration after) {
   return StoreFixture::LuaWith(
       id, [&](auto& task) { *task.mutable_expire_time() = task::ToProto(fixture.now() + after); });
 }
