@@ -88,8 +88,6 @@ class MemoryStore final : public TaskStore {
   };
   // Callbacks to call once the mutex is released.
   using Deferred = std::vector<absl::AnyInvocable<void()>>;
-  // What an atomic batch will have added before the submission in question.
-  struct Reserved;
   // By time, then by order; one of the two pointers is set.
   struct Alarm {
     absl::Time time;
@@ -102,17 +100,21 @@ class MemoryStore final : public TaskStore {
   };
 
   // Submissions.
-  // Whether there is a place for it, beside what is `reserved` (may be null); the queue.
-  absl::StatusOr<Queue*> Check(const Submission& submission, Reserved* reserved)
+  absl::Status SubmitOne(const Submission& submission, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<absl::Status> SubmitAllOrNone(const std::vector<Submission>& submissions, absl::Time now,
+                                            Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The task of an earlier request with the same id, an error if it is gone, nothing if there was none.
   std::optional<absl::StatusOr<const Record*>> FindRepeated(const Submission& submission)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status SubmitOne(Submission& submission, absl::Time now, Deferred& deferred)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  std::vector<absl::Status> SubmitAllOrNone(std::vector<Submission>& submissions, absl::Time now,
-                                            Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Fills in the task's defaults. Its queue, which may have come into being for it: the caller disposes of it
+  // where nothing is added.
+  absl::StatusOr<Queue*> Complete(const Submission& submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether the queue has room for so many more.
   absl::Status CheckRoom(const Queue& queue, int64_t tasks, int64_t bytes) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Queues a task that is complete, not there yet, and has room.
+  void Add(const Submission& submission, Queue* queue, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Calls about one task.

@@ -33,22 +33,14 @@ int64_t Bound(int64_t of_queue, int64_t of_store) {
 
 }  // namespace
 
-struct MemoryStore::Reserved {
-  struct Room {
-    int64_t tasks = 0;
-    int64_t bytes = 0;
-  };
-  absl::flat_hash_map<Queue*, Room> rooms;
-  absl::flat_hash_set<std::string> names;
-  absl::flat_hash_set<std::string> request_keys;
-};
-
 void MemoryStore::Submit(std::vector<Submission> submissions, SubmitMode mode,
                          Callback<std::vector<absl::Status>> done) {
   std::vector<absl::Status> results;
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
+    // The table of names is larger than any cache. While one line is on its way, so are the others.
+    for (const Submission& submission : submissions) records_.Prefetch(submission.task->name());
     const absl::Time now = Now();
     if (mode == SubmitMode::kAllOrNone) {
       results = SubmitAllOrNone(submissions, now, deferred);
@@ -89,68 +81,88 @@ std::optional<absl::StatusOr<const Record*>> MemoryStore::FindRepeated(const Sub
                                   "', has ended and is no longer kept"));
 }
 
-absl::StatusOr<Queue*> MemoryStore::Check(const Submission& submission, Reserved* reserved) {
-  const std::string& name = submission.task->name();
-  if (Find(name) != nullptr) return Exists(name);
-  absl::StatusOr<Queue*> queue = FindOrCreateQueue(task::QueueOf(name));
-  if (!queue.ok()) return queue;
-  Reserved::Room room;
-  if (reserved != nullptr) {
-    if (!reserved->names.insert(name).second) return Exists(name);
-    room = reserved->rooms[*queue];
+absl::StatusOr<Queue*> MemoryStore::Complete(const Submission& submission) {
+  v1::Task& task = *submission.task;
+  if (Find(task.name()) != nullptr) return Exists(task.name());
+  absl::StatusOr<Queue*> queue = FindOrCreateQueue(task::QueueOf(task.name()));
+  if (queue.ok()) {
+    task::ApplyQueueDefaults((*queue)->settings, task);
+    task::FillDefaults(task);
   }
-  ++room.tasks;
-  room.bytes += static_cast<int64_t>(submission.task->ByteSizeLong());
-  absl::Status status = CheckRoom(**queue, room.tasks, room.bytes);
-  if (!status.ok()) {
-    DisposeOf(*queue);
-    return status;
-  }
-  if (reserved != nullptr) reserved->rooms[*queue] = room;
   return queue;
 }
 
-std::vector<absl::Status> MemoryStore::SubmitAllOrNone(std::vector<Submission>& submissions, absl::Time now,
-                                                       Deferred& deferred) {
+std::vector<absl::Status> MemoryStore::SubmitAllOrNone(const std::vector<Submission>& submissions,
+                                                       absl::Time now, Deferred& deferred) {
+  if (closed_) return std::vector<absl::Status>(submissions.size(), task::ShuttingDown());
+  struct Room {
+    int64_t tasks = 0;
+    int64_t bytes = 0;
+  };
+  absl::flat_hash_map<Queue*, Room> rooms;
+  absl::flat_hash_set<absl::string_view> names;
+  absl::flat_hash_set<std::string> request_keys;
+  std::vector<Queue*> queues;  // Of those that are no repetitions; null for the others.
   std::vector<absl::Status> results;
-  Reserved reserved;
-  bool refused = closed_;
+  bool refused = false;
   for (const Submission& submission : submissions) {
-    if (closed_) break;
     absl::Status status;
-    const auto repeated = FindRepeated(submission);
-    if (repeated.has_value()) {
+    Queue* queue = nullptr;
+    if (const auto repeated = FindRepeated(submission); repeated.has_value()) {
       status = repeated->status();
-    } else if (submission.request_id.empty() || reserved.request_keys.insert(RequestKey(submission)).second) {
-      status = Check(submission, &reserved).status();
+    } else if (submission.request_id.empty() || request_keys.insert(RequestKey(submission)).second) {
+      if (const absl::StatusOr<Queue*> found = Complete(submission); found.ok()) {
+        queue = *found;
+        Room& room = rooms[queue];
+        ++room.tasks;
+        room.bytes += static_cast<int64_t>(submission.task->ByteSizeLong());
+        status = CheckRoom(*queue, room.tasks, room.bytes);
+        if (!names.insert(submission.task->name()).second) status = Exists(submission.task->name());
+      } else {
+        status = found.status();
+      }
     }
     refused |= !status.ok();
-    results.push_back(status.ok() ? absl::CancelledError("another task of the batch was refused")
-                                  : std::move(status));
+    queues.push_back(queue);
+    results.push_back(std::move(status));
   }
   if (refused) {
-    for (const auto& [queue, room] : reserved.rooms) DisposeOf(queue);
-    results.resize(submissions.size(), task::ShuttingDown());
+    for (absl::Status& result : results) {
+      if (result.ok()) result = absl::CancelledError("another task of the batch was refused");
+    }
+    for (const auto& [queue, room] : rooms) DisposeOf(queue);
     return results;
   }
-  results.clear();
-  for (Submission& submission : submissions) results.push_back(SubmitOne(submission, now, deferred));
+  for (size_t i = 0; i < submissions.size(); ++i) {
+    if (queues[i] == nullptr) {
+      results[i] = SubmitOne(submissions[i], now, deferred);
+    } else {
+      Add(submissions[i], queues[i], now, deferred);
+    }
+  }
   return results;
 }
 
-absl::Status MemoryStore::SubmitOne(Submission& submission, absl::Time now, Deferred& deferred) {
+absl::Status MemoryStore::SubmitOne(const Submission& submission, absl::Time now, Deferred& deferred) {
   if (closed_) return task::ShuttingDown();
   ForgetOldRequestIds(now);
   if (const auto repeated = FindRepeated(submission); repeated.has_value()) {
     if (repeated->ok()) *submission.task = (**repeated)->View(v1::TASK_VIEW_BASIC);
     return repeated->status();
   }
-  const absl::StatusOr<Queue*> found = Check(submission, nullptr);
-  if (!found.ok()) return found.status();
-  Queue* queue = *found;
+  const absl::StatusOr<Queue*> queue = Complete(submission);
+  if (!queue.ok()) return queue.status();
+  absl::Status status = CheckRoom(**queue, 1, static_cast<int64_t>(submission.task->ByteSizeLong()));
+  if (status.ok()) {
+    Add(submission, *queue, now, deferred);
+  } else {
+    DisposeOf(*queue);
+  }
+  return status;
+}
+
+void MemoryStore::Add(const Submission& submission, Queue* queue, absl::Time now, Deferred& deferred) {
   v1::Task& task = *submission.task;
-  task::ApplyQueueDefaults(queue->settings, task);
-  task::FillDefaults(task);
   const std::string key = task.ordering_key();
   const absl::Time due = task.has_schedule_time() ? task::FromProto(task.schedule_time()) : now;
   if (submission.validate_only) {
@@ -158,7 +170,7 @@ absl::Status MemoryStore::SubmitOne(Submission& submission, absl::Time now, Defe
     if (task.has_email()) task.mutable_email()->Clear();
     task.set_state(due > now ? v1::TASK_STATE_SCHEDULED : v1::TASK_STATE_QUEUED);
     DisposeOf(queue);
-    return absl::OkStatus();
+    return;
   }
   auto owned = std::make_unique<Record>(task, next_order_++, queue, now);
   Record* record = owned.get();
@@ -178,7 +190,6 @@ absl::Status MemoryStore::SubmitOne(Submission& submission, absl::Time now, Defe
     Enqueue(record, /*again=*/false, now, deferred);
   }
   record->AddOutput(v1::TASK_VIEW_BASIC, task);
-  return absl::OkStatus();
 }
 
 }  // namespace errand::store

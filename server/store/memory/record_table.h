@@ -22,6 +22,9 @@ class RecordTable {
     return it == entries_.end() ? nullptr : it->record.get();
   }
 
+  // Has the processor fetch what Find and Insert of that name will touch.
+  void Prefetch(absl::string_view name) const { entries_.prefetch(KeyOf(name)); }
+
   // There is no record of that name yet.
   void Insert(std::unique_ptr<Record> record) {
     const size_t hash = KeyOf(record->name()).hash;

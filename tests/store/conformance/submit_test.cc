@@ -102,6 +102,18 @@ TEST_P(StoreConformance, AnAtomicBatchThatDoesNotFitQueuesNothing) {
   EXPECT_TRUE(fixture.Submit(Batch({"a", "b"}), SubmitMode::kAllOrNone)[1].ok());
 }
 
+TEST_P(StoreConformance, AnAtomicBatchThatIsRefusedLeavesNoQueueBehind) {
+  StoreOptions options;
+  options.max_queue_tasks = 2;
+  StoreFixture fixture(GetParam(), options);
+  std::vector<Wanted> batch;
+  for (const char* id : {"a", "b", "c", "d"}) batch.push_back(StoreFixture::Lua(id, "queues/new"));
+  const auto results = fixture.Submit(batch, SubmitMode::kAllOrNone);
+  EXPECT_TRUE(absl::IsCancelled(results[1].status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(results[2].status()));
+  EXPECT_TRUE(absl::IsNotFound(fixture.GetQueue("queues/new").status()));
+}
+
 TEST_P(StoreConformance, ARepeatedAtomicBatchReturnsTheTasksOfTheFirst) {
   StoreFixture fixture(GetParam());
   for (int round = 0; round < 2; ++round) {
