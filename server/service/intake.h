@@ -19,7 +19,7 @@ enum class ValidateOnly { kAllowed, kRefused };
 inline google::protobuf::ArenaOptions SubmissionArena() {
   google::protobuf::ArenaOptions options;
   options.start_block_size = 2 << 10;  // About one task.
-  options.max_block_size = 32 << 10;  // jemalloc gives these back without a lock.
+  options.max_block_size = 64 << 10;
   return options;
 }
 

@@ -77,6 +77,7 @@ void MemoryStore::Finish(std::vector<FinishRequest> requests, Callback<std::vect
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
+    for (const FinishRequest& request : requests) records_.Prefetch(request.lease.task);
     const absl::Time now = Now();
     for (FinishRequest& request : requests) results.push_back(FinishOne(request, now, deferred));
     MatchClaims(now, deferred);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/io/coded_stream.h"
 #include "server/store/memory/queue.h"
 #include "server/task/duration.h"
 
@@ -23,29 +24,30 @@ Record::Record(v1::Task& task, uint64_t task_order, Queue* task_queue, absl::Tim
   kind = task::KindOf(task);
   priority = static_cast<uint8_t>(task.priority());
   if (task.has_expire_time()) expires = task::FromProto(task.expire_time());
-  // Room for all of it, with a few bytes to spare: the parts are less than the whole.
-  packed = std::make_unique_for_overwrite<char[]>(task.ByteSizeLong());
   std::string task_name = std::move(*task.mutable_name());
   task.clear_name();
-  name_size = static_cast<uint32_t>(task_name.size());
-  std::memcpy(packed.get(), task_name.data(), name_size);
-  uint8_t* const parts = reinterpret_cast<uint8_t*>(packed.get() + name_size);
-  uint8_t* end = parts;
-  // Of the handler's message, its presence stays.
-  if (kind == task::HandlerKind::kLua) {
-    end = task.lua().SerializeWithCachedSizesToArray(end);
-    task.mutable_lua()->Clear();
-  } else {
-    end = task.email().SerializeWithCachedSizesToArray(end);
-    task.mutable_email()->Clear();
-  }
-  handler_size = static_cast<uint32_t>(end - parts);
   // Where the server chose the id, it is the uid.
   const bool same = task.uid() == IdOf(task_name);
   std::string uid = same ? std::move(*task.mutable_uid()) : "";
   if (same) task.clear_uid();
-  basic_size = static_cast<uint32_t>(task.ByteSizeLong());
+
+  google::protobuf::MessageLite& handler =
+      kind == task::HandlerKind::kLua ? static_cast<google::protobuf::MessageLite&>(*task.mutable_lua())
+                                      : *task.mutable_email();
+  const size_t whole_size = task.ByteSizeLong();
+  name_size = static_cast<uint32_t>(task_name.size());
+  handler_size = static_cast<uint32_t>(handler.GetCachedSize());
+  // In BASIC view an empty message stands for the handler's, with a length of one byte.
+  basic_size = static_cast<uint32_t>(whole_size - handler_size -
+                                     google::protobuf::io::CodedOutputStream::VarintSize32(handler_size) + 1);
+  packed = std::make_unique_for_overwrite<char[]>(name_size + handler_size + basic_size);
+  std::memcpy(packed.get(), task_name.data(), name_size);
+  uint8_t* end = reinterpret_cast<uint8_t*>(packed.get() + name_size);
+  end = handler.SerializeWithCachedSizesToArray(end);
+  handler.Clear();
+  task.ByteSizeLong();  // Caches the sizes as they are now; this one is basic_size.
   task.SerializeWithCachedSizesToArray(end);
+
   task.set_name(std::move(task_name));
   if (same) task.set_uid(std::move(uid));
 }
