@@ -1,9 +1,11 @@
 // The errand command against the real server.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
 
@@ -20,7 +22,8 @@ class Command : public ::testing::Test {
   }
 
   std::string Script(const std::string& source) {
-    const std::string path = ::testing::TempDir() + "errand_command_test.lua";
+    // Other tests of this suite run beside it.
+    const std::string path = absl::StrCat(::testing::TempDir(), "errand_command_test_", getpid(), ".lua");
     std::ofstream(path) << source;
     return path;
   }

@@ -43,6 +43,7 @@ TESTS = {
     "tests/crash": {"tests/end_to_end", "client", API, GRPC},
     "tests/interop": {"tests/end_to_end", "client", API, GRPC},
     "tests/abseil_tsan.cc": set(),
+    "tests/protobuf_tsan.h": set(),
     "tests/bench": {"tests/end_to_end", "client", "server/rpc", "server/store", "server/task", API, GRPC},
 }
 
