@@ -2,6 +2,7 @@
 
 #include <grpcpp/impl/codegen/proto_utils.h>
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -39,39 +40,53 @@ grpc::ByteBuffer Serialize(const v1::SubmitTasksResponse& response) {
 class SubmitStream::Frame final : public Submitter::Entry {
  public:
   explicit Frame(SubmitStream& stream)
-      : stream_(stream), request_(*google::protobuf::Arena::CreateMessage<v1::SubmitTasksRequest>(&arena_)) {}
+      : stream_(stream), request_(google::protobuf::Arena::CreateMessage<v1::SubmitTasksRequest>(&arena_)) {}
 
-  v1::SubmitTasksRequest& request() { return request_; }
+  v1::SubmitTasksRequest& request() { return *request_; }
 
   // Once the request is there. It starts the checks of the sources, which change this until they are awaited.
   void Prepare(SourceChecks& checks) {
     const absl::Time now = absl::Now();
-    submissions_.reserve(static_cast<size_t>(size()));  // The checks hold references.
-    for (v1::CreateTaskRequest& request : *request_.mutable_requests()) {
+    submissions_.reserve(static_cast<size_t>(request_->requests_size()));  // The checks hold references.
+    for (v1::CreateTaskRequest& request : *request_->mutable_requests()) {
       submissions_.push_back(Intake::Prepare(request, ValidateOnly::kRefused, now));
       checks.Add(submissions_.back());
     }
   }
 
-  int64_t size() const { return request_.requests_size(); }
+  // Of its submissions.
+  size_t size() const { return settled() ? results_.size() : submissions_.size(); }
   // Whether nothing is left for the store.
   bool refused() const {
     return absl::c_all_of(submissions_, [](const auto& submission) { return !submission.ok(); });
   }
-  bool answered() const { return answered_; }
-  void set_answered() { answered_ = true; }
-
-  // Once it is answered.
-  void Acknowledge(v1::SubmitTasksAck& ack) {
-    ack.set_client_sequence(request_.client_sequence());
-    ack.mutable_results()->Reserve(request_.requests_size());
-    for (int i = 0; i < request_.requests_size(); ++i) {
-      v1::SubmitResult& result = *ack.add_results();
-      const auto& submission = submissions_[static_cast<size_t>(i)];
+  // Nothing is at the store, nor will be. Keeps the names and the errors alone: a client that reads no
+  // acknowledgements does not have its payloads kept here.
+  void Settle() {
+    client_sequence_ = request_->client_sequence();
+    results_.reserve(submissions_.size());
+    for (auto& submission : submissions_) {
       if (submission.ok()) {
-        result.set_name(std::move(*request_.mutable_requests(i)->mutable_task()->mutable_name()));
+        results_.emplace_back(std::move(*submission->task->mutable_name()));
       } else {
-        *result.mutable_error() = ToRpc(submission.status());
+        results_.emplace_back(std::move(submission).status());
+      }
+    }
+    submissions_ = {};
+    request_ = nullptr;
+    arena_.Reset();
+  }
+  bool settled() const { return request_ == nullptr; }
+
+  // Once it is settled.
+  void Acknowledge(v1::SubmitTasksAck& ack) {
+    ack.set_client_sequence(client_sequence_);
+    ack.mutable_results()->Reserve(static_cast<int>(results_.size()));
+    for (auto& result : results_) {
+      if (result.ok()) {
+        ack.add_results()->set_name(*std::move(result));
+      } else {
+        *ack.add_results()->mutable_error() = ToRpc(result.status());
       }
     }
   }
@@ -90,16 +105,18 @@ class SubmitStream::Frame final : public Submitter::Entry {
       if (!answer->ok()) submission = std::move(*answer);
       ++answer;
     }
-    answered_ = true;
+    Settle();
     --stream_.at_store_;
     stream_.wake_.Open();
   }
 
   SubmitStream& stream_;
   google::protobuf::Arena arena_{SubmissionArena()};
-  v1::SubmitTasksRequest& request_;  // On the arena.
+  v1::SubmitTasksRequest* request_;  // On the arena, until it is settled.
   std::vector<absl::StatusOr<store::Submission>> submissions_;
-  bool answered_ = false;
+  // From then on.
+  int64_t client_sequence_ = 0;
+  std::vector<absl::StatusOr<std::string>> results_;  // The tasks' names.
 };
 
 SubmitStream::SubmitStream(const Surroundings& surroundings)
@@ -127,7 +144,7 @@ rpc::Call SubmitStream::Write(rpc::Loop& loop) {
   Read(loop);
 
   while (!gone_) {
-    if (frames_.empty() || !frames_.front()->answered()) {
+    if (frames_.empty() || !frames_.front()->settled()) {
       const bool last = !reading_ || !stop_reason_.ok();
       if (last && frames_.empty()) break;
       co_await wake_;
@@ -205,24 +222,24 @@ bool SubmitStream::HasRoom() const {
 
 void SubmitStream::Enqueue(std::unique_ptr<Frame> frame) {
   ++unacknowledged_.frames;
-  unacknowledged_.submissions += frame->size();
+  unacknowledged_.submissions += static_cast<int64_t>(frame->size());
   frames_.push_back(std::move(frame));
   if (frames_.back()->refused()) {
-    frames_.back()->set_answered();
+    frames_.back()->Settle();
     wake_.Open();
   } else {
     ++at_store_;
-    with_.submitter.AddPatiently(frames_.back().get(), static_cast<size_t>(frames_.back()->size()));
+    with_.submitter.AddPatiently(frames_.back().get(), frames_.back()->size());
   }
 }
 
 grpc::ByteBuffer SubmitStream::AcknowledgeAnswered(Load& load) {
   google::protobuf::Arena arena(SubmissionArena());
   auto& response = *google::protobuf::Arena::CreateMessage<v1::SubmitTasksResponse>(&arena);
-  while (!frames_.empty() && frames_.front()->answered() && load.submissions < kMaxMessageSubmissions) {
+  while (!frames_.empty() && frames_.front()->settled() && load.submissions < kMaxMessageSubmissions) {
     Frame& frame = *frames_.front();
     ++load.frames;
-    load.submissions += frame.size();
+    load.submissions += static_cast<int64_t>(frame.size());
     frame.Acknowledge(*response.add_acks());
     frames_.pop_front();
   }

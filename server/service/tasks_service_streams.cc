@@ -155,6 +155,7 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
       if (status.ok()) {
         status = co_await Of(loop).submitter.Submit(*std::move(submission));
         watch.name = request.create().task().name();
+        request.clear_create();  // A payload may be large, and the stream may be open for long.
       }
     }
   } else {

@@ -44,7 +44,7 @@ struct Submission {
   // Empty, or what makes a repeated submission return the task of the first (AIP-155). Counts within the
   // task's queue.
   std::string request_id;
-  // Answer as if the task had been queued, but change nothing.
+  // Answer as if the task had been queued, but change nothing. Not with kAllOrNone.
   bool validate_only = false;
 };
 

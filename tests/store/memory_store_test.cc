@@ -26,5 +26,22 @@ TEST(MemoryStore, TheAlarmThreadStartsAScheduledTaskByTheRealClock) {
   EXPECT_TRUE(mu.AwaitWithTimeout(absl::Condition(&started), absl::Seconds(30)));
 }
 
+TEST(MemoryStore, ABatchForgetsOldRequestIdsThoughNoAlarmIsDue) {
+  StoreOptions options;
+  absl::Time now = absl::Now();
+  options.clock = [&] { return now; };
+  MemoryStore store(options);
+  const auto submit = [&](const std::string& id) {
+    const Wanted wanted = StoreFixture::Request(id, "r");
+    store.Submit({wanted.submission()}, SubmitMode::kAllOrNone,
+                 [](auto statuses) { EXPECT_TRUE(statuses[0].ok()) << statuses[0]; });
+    return wanted.task->name();
+  };
+  EXPECT_EQ(submit("a"), "queues/default/tasks/a");
+  EXPECT_EQ(submit("b"), "queues/default/tasks/a");
+  now += options.request_id_window + absl::Seconds(1);
+  EXPECT_EQ(submit("c"), "queues/default/tasks/c");
+}
+
 }  // namespace
 }  // namespace errand::store

@@ -27,6 +27,10 @@ absl::Status Exists(absl::string_view name) {
                      absl::StrCat("task_id: there is a task '", name, "' already"), {{"name", name}});
 }
 
+absl::Time DueTime(const v1::Task& task, absl::Time now) {
+  return task.has_schedule_time() ? task::FromProto(task.schedule_time()) : now;
+}
+
 int64_t Bound(int64_t of_queue, int64_t of_store) {
   return of_queue > 0 ? std::min(of_queue, of_store) : of_store;
 }
@@ -42,6 +46,7 @@ void MemoryStore::Submit(std::vector<Submission> submissions, SubmitMode mode,
     // The table of names is larger than any cache. While one line is on its way, so are the others.
     for (const Submission& submission : submissions) records_.Prefetch(submission.task->name());
     const absl::Time now = Now();
+    ForgetOldRequestIds(now);
     if (mode == SubmitMode::kAllOrNone) {
       results = SubmitAllOrNone(submissions, now, deferred);
     } else {
@@ -145,7 +150,6 @@ std::vector<absl::Status> MemoryStore::SubmitAllOrNone(const std::vector<Submiss
 
 absl::Status MemoryStore::SubmitOne(const Submission& submission, absl::Time now, Deferred& deferred) {
   if (closed_) return task::ShuttingDown();
-  ForgetOldRequestIds(now);
   if (const auto repeated = FindRepeated(submission); repeated.has_value()) {
     if (repeated->ok()) *submission.task = (**repeated)->View(v1::TASK_VIEW_BASIC);
     return repeated->status();
@@ -153,10 +157,16 @@ absl::Status MemoryStore::SubmitOne(const Submission& submission, absl::Time now
   const absl::StatusOr<Queue*> queue = Complete(submission);
   if (!queue.ok()) return queue.status();
   absl::Status status = CheckRoom(**queue, 1, static_cast<int64_t>(submission.task->ByteSizeLong()));
-  if (status.ok()) {
+  if (status.ok() && !submission.validate_only) {
     Add(submission, *queue, now, deferred);
-  } else {
-    DisposeOf(*queue);
+    return status;
+  }
+  DisposeOf(*queue);
+  if (status.ok()) {
+    v1::Task& task = *submission.task;
+    if (task.has_lua()) task.mutable_lua()->Clear();
+    if (task.has_email()) task.mutable_email()->Clear();
+    task.set_state(DueTime(task, now) > now ? v1::TASK_STATE_SCHEDULED : v1::TASK_STATE_QUEUED);
   }
   return status;
 }
@@ -164,14 +174,7 @@ absl::Status MemoryStore::SubmitOne(const Submission& submission, absl::Time now
 void MemoryStore::Add(const Submission& submission, Queue* queue, absl::Time now, Deferred& deferred) {
   v1::Task& task = *submission.task;
   const std::string key = task.ordering_key();
-  const absl::Time due = task.has_schedule_time() ? task::FromProto(task.schedule_time()) : now;
-  if (submission.validate_only) {
-    if (task.has_lua()) task.mutable_lua()->Clear();
-    if (task.has_email()) task.mutable_email()->Clear();
-    task.set_state(due > now ? v1::TASK_STATE_SCHEDULED : v1::TASK_STATE_QUEUED);
-    DisposeOf(queue);
-    return;
-  }
+  const absl::Time due = DueTime(task, now);
   auto owned = std::make_unique<Record>(task, next_order_++, queue, now);
   Record* record = owned.get();
   records_.Insert(std::move(owned));
