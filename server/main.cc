@@ -22,6 +22,7 @@
 #include "server/handlers/email/email_handler.h"
 #include "server/handlers/lua/lua_handler.h"
 #include "server/handlers/lua/source_checker.h"
+#include "server/handlers/lua/zygote.h"
 #include "server/io/loop.h"
 #include "server/rpc/server.h"
 #include "server/service/health_service.h"
@@ -138,16 +139,19 @@ int Run(const config::Config& config) {
   io::Loop email_loop;
   executor::Executor executor(&store, &email_loop, kLeaseDuration, HostName());
 
+  std::unique_ptr<handlers::Zygote> zygote;
   std::unique_ptr<handlers::LuaHandler> lua;
   std::unique_ptr<handlers::SourceChecker> checker;
   service::SourceCheck check_source;
   if (config.lua_workers > 0) {
-    auto created = handlers::LuaHandler::Create(
-        {.sandbox_path = config.sandbox, .workers = config.lua_workers}, &lua_loop);
+    auto started = handlers::Zygote::Start(config.sandbox, &lua_loop);
+    if (!started.ok()) return Fail("cannot run Lua", started.status());
+    zygote = *std::move(started);
+    auto created = handlers::LuaHandler::Create({.workers = config.lua_workers}, zygote.get());
     if (!created.ok()) return Fail("cannot run Lua", created.status());
     lua = *std::move(created);
     executor.AddHandler(errand::task::HandlerKind::kLua, lua.get());
-    checker = std::make_unique<handlers::SourceChecker>(config.sandbox, &lua_loop);
+    checker = std::make_unique<handlers::SourceChecker>(zygote.get());
     check_source = [&checker](std::string field, const std::string& source,
                               absl::AnyInvocable<void(absl::Status)> done) {
       checker->Check(std::move(field), source, std::move(done));

@@ -46,6 +46,10 @@ class Executor::Observer : public handlers::AttemptObserver {
     executor_->store_->Append(std::move(reports));
   }
 
+  void OnParked() override { executor_->OnParked(id_); }
+
+  void OnResumed() override { executor_->OnResumed(id_); }
+
   void OnDone(handlers::Outcome outcome) override { executor_->OnDone(id_, std::move(outcome)); }
 
  private:
@@ -177,6 +181,24 @@ void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
   Fill(lane);
   absl::MutexLock lock(&mu_);
   --callbacks_;
+}
+
+void Executor::OnParked(handlers::AttemptId id) {
+  Lane* lane;
+  {
+    absl::MutexLock lock(&mu_);
+    lane = running_.at(id).lane;
+    --lane->running;
+    ++callbacks_;
+  }
+  Fill(lane);
+  absl::MutexLock lock(&mu_);
+  --callbacks_;
+}
+
+void Executor::OnResumed(handlers::AttemptId id) {
+  absl::MutexLock lock(&mu_);
+  ++running_.at(id).lane->running;
 }
 
 void Executor::OnDone(handlers::AttemptId id, handlers::Outcome outcome) {

@@ -45,7 +45,7 @@ class Executor : private store::LeaseHolder {
   struct Lane {
     task::HandlerKind kind;
     handlers::Handler* handler;
-    int running = 0;
+    int running = 0;  // Attempts that take a slot.
     bool claiming = false;  // A claim is outstanding; then `claim` names it, once Claim has returned.
     store::WaitId claim = 0;
     bool filling = false;  // Some thread is in Fill.
@@ -61,6 +61,8 @@ class Executor : private store::LeaseHolder {
   void OnCancelRequested(const store::Lease& lease) override;
   void Fill(Lane* lane);
   void OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed);
+  void OnParked(handlers::AttemptId id);
+  void OnResumed(handlers::AttemptId id);
   void OnDone(handlers::AttemptId id, handlers::Outcome outcome);
   void ExtendLeases();
 
@@ -74,7 +76,7 @@ class Executor : private store::LeaseHolder {
   bool draining_ ABSL_GUARDED_BY(mu_) = true;  // Until Start.
   handlers::AttemptId next_id_ ABSL_GUARDED_BY(mu_) = 1;
   absl::flat_hash_map<handlers::AttemptId, Running> running_ ABSL_GUARDED_BY(mu_);
-  int callbacks_ ABSL_GUARDED_BY(mu_) = 0;  // OnClaimed and OnDone under way.
+  int callbacks_ ABSL_GUARDED_BY(mu_) = 0;  // OnClaimed, OnParked and OnDone under way.
   absl::flat_hash_map<uint64_t, handlers::AttemptId> by_lease_ ABSL_GUARDED_BY(mu_);
   // Cancels that overtook the claim they belong to. Cleared a lease timer's tick later.
   absl::flat_hash_set<uint64_t> early_cancels_ ABSL_GUARDED_BY(mu_);

@@ -48,6 +48,12 @@ class AttemptObserver {
   // by the callee.
   virtual void OnEvent(v1::TaskEvent event) = 0;
 
+  // The attempt waits, and takes none of the handler's slots until OnResumed.
+  virtual void OnParked() {}
+
+  // It goes on, or ends, after OnParked.
+  virtual void OnResumed() {}
+
   // The attempt is over. Called exactly once, last; the handler then destroys the observer.
   virtual void OnDone(Outcome outcome) = 0;
 };
@@ -58,11 +64,12 @@ class Handler {
   // Ends all attempts that still run, as Stop does.
   virtual ~Handler() = default;
 
-  // The most attempts that may run at once. Constant.
+  // The most attempts that may run at once, but for those that are parked. May change at any time: one that is
+  // smaller than what runs means that no more may be started.
   virtual int slots() const = 0;
 
   // Starts an attempt, and ends it with RUN_TIMEOUT_EXCEEDED when it takes longer than its `run_timeout`.
-  // At most slots() attempts may run at a time. `observer` may be called before Start returns.
+  // `observer` may be called before Start returns.
   virtual void Start(Attempt attempt, std::unique_ptr<AttemptObserver> observer) = 0;
 
   // Ends an attempt as soon as that can be done safely; OnDone then says CANCELLED, or what had happened

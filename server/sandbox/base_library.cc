@@ -79,7 +79,7 @@ int Print(lua_State* thread) {
   const char* text = lua_tolstring(thread, -1, &size);
   Interpreter& interpreter = Interpreter::Of(thread);
   interpreter.ChargeOutput(size);
-  interpreter.channel().SendOutput({text, size});
+  interpreter.channel().Send(Output{interpreter.attempt(), {text, size}});
   return 0;
 }
 

@@ -1,170 +1,145 @@
 #include "server/sandbox/channel.h"
 
-#include <poll.h>
-#include <signal.h>
-#include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
+#include <optional>
+#include <variant>
 
 namespace errand::sandbox {
 namespace {
 
-constexpr int kFlushMicros = 10'000;
-constexpr size_t kFlushBytes = 32 << 10;
-constexpr int64_t kNanosPerSecond = 1'000'000'000;
+// What a batch leaves allocated for the next.
+constexpr size_t kKeptBytes = 1 << 20;
 
-// TSan holds a signal back until the thread calls something that TSan knows, which a script that computes
-// does not: events are then written one by one.
-#if defined(__SANITIZE_THREAD__)
-constexpr bool kSignalsComeInTime = false;
-#else
-constexpr bool kSignalsComeInTime = true;
-#endif
-
-Channel* alarmed = nullptr;
-
-int64_t MonotonicNanos() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * kNanosPerSecond + now.tv_nsec;
+// Of a frame that begins or resumes a run.
+std::optional<uint64_t> AttemptOf(const Frame& frame) {
+  if (const auto* run = std::get_if<Run>(&frame)) return run->attempt;
+  if (const auto* resume = std::get_if<Resume>(&frame)) return resume->attempt;
+  return std::nullopt;
 }
 
 }  // namespace
 
-Channel::Guard::Guard(Channel& channel) : channel_(channel) {
-  channel_.guarded_ = true;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-}
+Channel::Channel() { buffer_.reserve(2 * kFlushBytes); }
 
-Channel::Guard::~Guard() {
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  channel_.guarded_ = false;
-  // The signal may have come just before the line above, or may come now and find nothing left to do.
-  while (channel_.due_) {
-    channel_.guarded_ = true;
-    channel_.Write();
-    channel_.guarded_ = false;
-  }
-}
-
-Channel::Channel(int fd) : fd_(fd), reader_(kMaxFrameToSandbox) {
-  buffer_.reserve(2 * kFlushBytes);
-  alarmed = this;
-  struct sigaction action = {};
-  action.sa_handler = &Channel::OnAlarm;
-  action.sa_flags = SA_RESTART;
-  sigaction(SIGALRM, &action, nullptr);
-}
-
-void Channel::OnAlarm(int) {
-  const int error = errno;
-  Channel& channel = *alarmed;
-  channel.armed_ = false;
-  if (channel.guarded_) {
-    channel.due_ = true;
-  } else {
-    channel.Write();
-  }
-  errno = error;
-}
-
-Frame Channel::Read() {
+Frame Channel::Next() {
   for (;;) {
+    if (rest_.empty()) {
+      Flush();
+      if (buffer_.capacity() > kKeptBytes) {
+        std::string().swap(buffer_);
+        buffer_.reserve(2 * kFlushBytes);
+      }
+      Read(batch_);
+      rest_returned_ = false;
+      rest_ = batch_;
+    }
+    const interrupts::HostSection section;
     Frame frame;
-    switch (reader_.Next(frame)) {
-      case FrameReader::Result::kFrame:
-        return frame;
-      case FrameReader::Result::kInvalid:
-        _exit(2);
-      case FrameReader::Result::kNeedMore:
-        break;
-    }
-    static char bytes[64 << 10];
-    const ssize_t size = read(fd_, bytes, sizeof bytes);
-    if (size > 0) {
-      reader_.Add({bytes, static_cast<size_t>(size)});
-    } else if (size == 0 || errno != EINTR) {
-      _exit(0);
-    }
+    if (!TakeFrame(rest_, frame)) _exit(2);
+    if (!rest_returned_ || !AttemptOf(frame).has_value()) return frame;
   }
 }
 
-void Channel::SendOutput(std::string_view data) {
-  if (data.empty()) return;
-  const Guard guard(*this);
-  if (last_frame_ != kNone && !last_is_progress_) {
-    Extend(last_frame_, data, buffer_);
+void Channel::ReturnRest() {
+  if (rest_returned_) return;
+  const interrupts::HostSection section;
+  rest_returned_ = true;
+  std::string_view rest = rest_;
+  Frame frame;
+  while (!rest.empty() && TakeFrame(rest, frame)) {
+    // In a signal handler nothing may be allocated: there is room, these frames are small.
+    if (buffer_.size() >= kFlushBytes) Write();
+    if (const auto attempt = AttemptOf(frame)) Append(Returned{*attempt}, buffer_);
+  }
+  last_frame_ = kNone;
+  Write();
+}
+
+Answer Channel::ReadAnswer() {
+  Flush();
+  Read(answer_);
+  std::string_view rest = answer_;
+  Frame frame;
+  if (!TakeFrame(rest, frame) || !rest.empty()) _exit(2);
+  const auto* answer = std::get_if<Answer>(&frame);
+  if (answer == nullptr) _exit(2);
+  return *answer;
+}
+
+void Channel::Read(std::string& batch) {
+  // A short batch takes one call.
+  constexpr size_t kFirstRead = 16 << 10;
+  if (batch.capacity() > kKeptBytes) std::string().swap(batch);
+  char first[kFirstRead];
+  size_t got = 0;
+  size_t wanted = kBatchHeaderBytes;
+  bool sized = false;
+  while (got < wanted) {
+    char* const into = sized ? batch.data() + got - kBatchHeaderBytes : first + got;
+    const size_t most = sized ? wanted - got : sizeof first - got;
+    const ssize_t size = read(fd_, into, most);
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) _exit(0);
+    got += static_cast<size_t>(size);
+    if (sized || got < kBatchHeaderBytes) continue;
+    sized = true;
+    const size_t frames = BatchSize(first);
+    wanted = kBatchHeaderBytes + frames;
+    // One batch at a time: whatever follows does not belong here.
+    if (frames > kMaxBatchBytes || got > wanted) _exit(2);
+    batch.resize(frames);
+    batch.replace(0, got - kBatchHeaderBytes, first + kBatchHeaderBytes, got - kBatchHeaderBytes);
+  }
+}
+
+void Channel::Send(const Output& output) {
+  if (output.data.empty()) return;
+  const interrupts::HostSection section;
+  if (last_frame_ != kNone && !last_is_progress_ && last_attempt_ == output.attempt) {
+    Extend(last_frame_, output.data, buffer_);
   } else {
     last_frame_ = buffer_.size();
     last_is_progress_ = false;
-    Append(Output{data}, buffer_);
+    last_attempt_ = output.attempt;
+    Append(output, buffer_);
   }
-  Gathered();
+  if (buffer_.size() >= kFlushBytes) Write();
 }
 
-void Channel::SendLog(LogLevel level, std::string_view message) {
-  const Guard guard(*this);
-  last_frame_ = kNone;
-  Append(Log{level, message}, buffer_);
-  Gathered();
-}
-
-void Channel::SendProgress(double completed, double total, std::string_view message) {
-  const Guard guard(*this);
-  if (last_frame_ != kNone && last_is_progress_) {
+void Channel::Send(const Progress& progress) {
+  const interrupts::HostSection section;
+  if (last_frame_ != kNone && last_is_progress_ && last_attempt_ == progress.attempt) {
     buffer_.resize(last_frame_);
   } else {
     last_frame_ = buffer_.size();
     last_is_progress_ = true;
+    last_attempt_ = progress.attempt;
   }
-  Append(Progress{completed, total, message}, buffer_);
-  Gathered();
-}
-
-void Channel::Gathered() {
-  if (buffer_.size() >= kFlushBytes || !kSignalsComeInTime) {
-    Write();
-  } else if (!armed_) {
-    armed_ = true;
-    const itimerval soon = {{0, 0}, {0, kFlushMicros}};
-    setitimer(ITIMER_REAL, &soon, nullptr);
-  }
+  Append(progress, buffer_);
+  if (buffer_.size() >= kFlushBytes) Write();
 }
 
 void Channel::Flush() {
-  const Guard guard(*this);
+  const interrupts::HostSection section;
   Write();
 }
 
-// Also called from the signal handler: no allocation here.
 void Channel::Write() {
-  size_t written = 0;
-  while (written < buffer_.size()) {
-    const ssize_t size = write(fd_, buffer_.data() + written, buffer_.size() - written);
+  Write(buffer_);
+  buffer_.clear();
+  last_frame_ = kNone;
+}
+
+void Channel::Write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t size = write(fd_, bytes.data(), bytes.size());
     if (size > 0) {
-      written += static_cast<size_t>(size);
+      bytes.remove_prefix(static_cast<size_t>(size));
     } else if (errno != EINTR) {
       _exit(0);
     }
-  }
-  buffer_.clear();
-  last_frame_ = kNone;
-  due_ = false;
-}
-
-void Channel::Sleep(int64_t nanos) {
-  Flush();
-  const int64_t end = MonotonicNanos() + nanos;
-  for (;;) {
-    const int64_t left = end - MonotonicNanos();
-    if (left <= 0) return;
-    const timespec timeout = {left / kNanosPerSecond, left % kNanosPerSecond};
-    pollfd server = {fd_, POLLIN, 0};
-    // Nothing is sent to an attempt that runs: whatever comes means that the server has gone.
-    if (ppoll(&server, 1, &timeout, nullptr) > 0) _exit(0);
   }
 }
 

@@ -1,80 +1,76 @@
 #ifndef ERRAND_SERVER_SANDBOX_CHANNEL_H_
 #define ERRAND_SERVER_SANDBOX_CHANNEL_H_
 
-#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "server/sandbox/interrupts.h"
 #include "server/sandbox/wire.h"
 
 namespace errand::sandbox {
 
-// The sandbox's end of the socket: frames in, events out. The process ends when the server has gone or does
+// The worker's end of the socket: batches in, frames out. The process ends when the server has gone or does
 // not keep to the format.
 //
-// Events are gathered, so that a short task costs one write; a timer's signal writes what has waited for 10
-// milliseconds, while the script computes. There is one Channel in a process, and it uses SIGALRM.
+// Frames are gathered, so that many short tasks cost one write; Worker's timer writes while a script
+// computes.
 class Channel {
  public:
-  // `fd` is borrowed.
-  explicit Channel(int fd);
+  Channel();
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
-  // Waits for the next frame. What it views is valid until the next call.
-  Frame Read();
+  // From now on. `fd` is borrowed.
+  void set_fd(int fd) { fd_ = fd; }
+  int fd() const { return fd_; }
 
-  // Events of the running attempt. Output that follows output joins it, and progress that follows progress
-  // replaces it, as long as that was not written.
-  void SendOutput(std::string_view data);
-  void SendLog(LogLevel level, std::string_view message);
-  void SendProgress(double completed, double total, std::string_view message);
+  // The next frame of the batch; when there is none, writes what was gathered and waits for another batch.
+  // What it views is valid until the next call.
+  Frame Next();
 
-  // Any other frame; written at once, with all events before it.
+  // Gives the runs of the batch that were not taken yet back to the server: this one takes long. Callable
+  // from a signal handler that has not interrupted a HostSection.
+  void ReturnRest();
+
+  // Writes what was gathered and waits for the answer to a Call. What it views is valid until the next call.
+  Answer ReadAnswer();
+
+  // Output that follows output joins it, and progress that follows progress replaces it, as long as that was
+  // not written.
+  void Send(const Output& output);
+  void Send(const Progress& progress);
+
+  // Any other frame. The fields must be within their bounds.
   template <class F>
   void Send(const F& frame) {
-    const Guard guard(*this);
+    const interrupts::HostSection section;
     Append(frame, buffer_);
     last_frame_ = kNone;
-    Write();
+    if (buffer_.size() >= kFlushBytes) Write();
   }
 
-  // Writes what was gathered.
+  // Writes what was gathered. Callable as ReturnRest.
   void Flush();
 
-  // Flushes and waits. The process ends when the server has gone.
-  void Sleep(int64_t nanos);
-
  private:
-  // Keeps the signal from writing a buffer that is being changed.
-  class Guard {
-   public:
-    explicit Guard(Channel& channel);
-    ~Guard();
-    Guard(const Guard&) = delete;
-    Guard& operator=(const Guard&) = delete;
-
-   private:
-    Channel& channel_;
-  };
-
   static constexpr size_t kNone = static_cast<size_t>(-1);
+  static constexpr size_t kFlushBytes = 32 << 10;
 
-  static void OnAlarm(int);
-  void Gathered();
+  void Read(std::string& batch);
   void Write();
+  void Write(std::string_view bytes);
 
-  const int fd_;
-  FrameReader reader_;
+  int fd_ = -1;
+  std::string batch_;
+  std::string_view rest_;  // What was not taken of it.
+  bool rest_returned_ = false;
+  std::string answer_;
   std::string buffer_;
   // Where the last frame starts in `buffer_`, if it is output or progress that may still be changed.
   size_t last_frame_ = kNone;
   bool last_is_progress_ = false;
-  // Shared with the signal handler, which runs on the same thread.
-  std::atomic<bool> guarded_ = false;
-  std::atomic<bool> due_ = false;
-  std::atomic<bool> armed_ = false;
+  uint64_t last_attempt_ = 0;
 };
 
 }  // namespace errand::sandbox

@@ -1,14 +1,14 @@
 #include "server/sandbox/interpreter.h"
 #include "server/sandbox/libraries.h"
 
-// Lua's coroutine library cannot be used as it is: a sleep inside a coroutine must pass through whoever
+// Lua's coroutine library cannot be used as it is: what waits inside a coroutine must yield through whoever
 // resumed it, the memory limit must know which thread runs, and closing must be bounded. The behaviour is
 // that of the manual (section 6.2), with its messages.
 namespace errand::sandbox {
 namespace {
 
 constexpr int kFailed = -1;
-constexpr int kSleeps = -2;
+constexpr int kLeaves = -2;
 
 enum class Status { kRunning, kDead, kSuspended, kNormal };
 
@@ -42,7 +42,7 @@ lua_State* CheckCoroutine(lua_State* thread) {
 }
 
 // Runs the coroutine with the top `arguments` values. Says how many results are on the stack; kFailed with
-// the error object on the stack; or kSleeps.
+// the error object on the stack; or kLeaves.
 int Run(lua_State* thread, lua_State* coroutine, int arguments) {
   if (!lua_checkstack(coroutine, arguments)) {
     lua_pushliteral(thread, "too many arguments to resume");
@@ -50,9 +50,9 @@ int Run(lua_State* thread, lua_State* coroutine, int arguments) {
   }
   lua_xmove(thread, coroutine, arguments);
   int results;
-  bool sleeps;
-  const int status = Interpreter::Of(thread).Resume(thread, coroutine, arguments, results, sleeps);
-  if (sleeps) return kSleeps;
+  bool leaves;
+  const int status = Interpreter::Of(thread).ResumeCoroutine(thread, coroutine, arguments, results, leaves);
+  if (leaves) return kLeaves;
   if (status != LUA_OK && status != LUA_YIELD) {
     lua_xmove(coroutine, thread, 1);
     return kFailed;
@@ -66,38 +66,38 @@ int Run(lua_State* thread, lua_State* coroutine, int arguments) {
   return results;
 }
 
-int AfterSleepInResume(lua_State* thread, int status, lua_KContext context);
+int AfterLeaveInResume(lua_State* thread, int status, lua_KContext context);
 
 int FinishResume(lua_State* thread, int results) {
-  if (results == kSleeps) return lua_yieldk(thread, 0, 0, AfterSleepInResume);
+  if (results == kLeaves) return lua_yieldk(thread, 0, 0, AfterLeaveInResume);
   lua_pushboolean(thread, results != kFailed);
   if (results == kFailed) results = 1;
   lua_insert(thread, -(results + 1));
   return results + 1;
 }
 
-int AfterSleepInResume(lua_State* thread, int, lua_KContext) {
+int AfterLeaveInResume(lua_State* thread, int, lua_KContext) {
   return FinishResume(thread, Run(thread, lua_tothread(thread, 1), 0));
 }
 
-int Resume(lua_State* thread) {
+int ResumeFirst(lua_State* thread) {
   lua_State* coroutine = CheckCoroutine(thread);
   return FinishResume(thread, Run(thread, coroutine, lua_gettop(thread) - 1));
 }
 
 lua_State* Wrapped(lua_State* thread) { return lua_tothread(thread, lua_upvalueindex(1)); }
 
-int AfterSleepInWrapped(lua_State* thread, int status, lua_KContext context);
+int AfterLeaveInWrapped(lua_State* thread, int status, lua_KContext context);
 
 int FinishWrapped(lua_State* thread, int results) {
-  if (results == kSleeps) return lua_yieldk(thread, 0, 0, AfterSleepInWrapped);
+  if (results == kLeaves) return lua_yieldk(thread, 0, 0, AfterLeaveInWrapped);
   if (results != kFailed) return results;
   lua_State* coroutine = Wrapped(thread);
   const int status = lua_status(coroutine);
   if (status != LUA_OK && status != LUA_YIELD) {
     // The error came from within. What is to be closed there may replace it.
     lua_xmove(thread, coroutine, 1);
-    Interpreter::Of(thread).Close(thread, coroutine);
+    Interpreter::Of(thread).CloseCoroutine(thread, coroutine);
     lua_xmove(coroutine, thread, 1);
   }
   if (lua_type(thread, -1) == LUA_TSTRING) {
@@ -108,7 +108,7 @@ int FinishWrapped(lua_State* thread, int results) {
   return lua_error(thread);
 }
 
-int AfterSleepInWrapped(lua_State* thread, int, lua_KContext) {
+int AfterLeaveInWrapped(lua_State* thread, int, lua_KContext) {
   return FinishWrapped(thread, Run(thread, Wrapped(thread), 0));
 }
 
@@ -169,7 +169,7 @@ int Close(lua_State* thread) {
   if (Interpreter::Of(thread).IsClosing(coroutine)) {
     return luaL_error(thread, "cannot close a coroutine that is being closed");
   }
-  if (Interpreter::Of(thread).Close(thread, coroutine) == LUA_OK) {
+  if (Interpreter::Of(thread).CloseCoroutine(thread, coroutine) == LUA_OK) {
     lua_pushboolean(thread, 1);
     return 1;
   }
@@ -181,9 +181,10 @@ int Close(lua_State* thread) {
 }  // namespace
 
 int OpenCoroutine(lua_State* state) {
-  constexpr luaL_Reg kFunctions[] = {{"close", Close},   {"create", Create},   {"isyieldable", IsYieldable},
-                                     {"resume", Resume}, {"running", Running}, {"status", GetStatus},
-                                     {"wrap", Wrap},     {"yield", Yield},     {nullptr, nullptr}};
+  constexpr luaL_Reg kFunctions[] = {
+      {"close", Close},        {"create", Create},   {"isyieldable", IsYieldable},
+      {"resume", ResumeFirst}, {"running", Running}, {"status", GetStatus},
+      {"wrap", Wrap},          {"yield", Yield},     {nullptr, nullptr}};
   luaL_newlib(state, kFunctions);
   return 1;
 }

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "server/sandbox/interpreter.h"
+#include "server/sandbox/interrupts.h"
 #include "server/sandbox/memory.h"
 
 namespace errand::sandbox {
@@ -48,7 +49,7 @@ class Encoder {
 
   bool Value(int depth) {
     // A table that is reached on many paths is written as often: the text, too, is memory of the task.
-    memory_.CheckRoomFor(buffer_.GetSize());
+    if (!memory_.CheckRoomFor(buffer_.GetSize()) || interrupts::pending() != Ending::kOk) return false;
     switch (lua_type(thread_, -1)) {
       case LUA_TNIL:
         return writer_.Null();
@@ -82,7 +83,7 @@ class Encoder {
   bool Text(int index, const char* problem) {
     size_t size;
     const char* data = lua_tolstring(thread_, index, &size);
-    memory_.CheckRoomFor(buffer_.GetSize() + size);
+    if (!memory_.CheckRoomFor(buffer_.GetSize() + size)) return false;
     return writer_.String(data, static_cast<rapidjson::SizeType>(size)) || Problem(problem);
   }
 
@@ -204,6 +205,8 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   }
   // Puts the value on the top into the container that is open.
   bool Attach() {
+    // Memory was exceeded, or time: the value will not be used.
+    if (interrupts::pending() != Ending::kOk) return false;
     if (depth_ == 0) return true;
     lua_Integer& size = sizes_[depth_ - 1];
     if (size == kIsObject) {

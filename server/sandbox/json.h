@@ -5,7 +5,8 @@
 #include <string>
 #include <string_view>
 
-// Lua values as JSON text (RFC 8259) and back. Neither function raises an error or calls a metamethod.
+// Lua values as JSON text (RFC 8259) and back. Neither function raises an error or calls a metamethod. Both
+// are to be called in a HostSection (interrupts.h), and give up when the run is to be abandoned.
 //
 //   null                          json.null (a light userdata, null)
 //   number                        integer where it is written as one and fits into 64 bits, else float

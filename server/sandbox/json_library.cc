@@ -1,5 +1,6 @@
 #include <string>
 
+#include "server/sandbox/interrupts.h"
 #include "server/sandbox/json.h"
 #include "server/sandbox/libraries.h"
 
@@ -8,6 +9,7 @@ namespace {
 
 // Pushes the result, or the message of the error; nothing that a jump would have to destroy outlives it.
 bool Encode(lua_State* thread) {
+  const interrupts::HostSection section;
   std::string problem;
   if (PushJson(thread, 1, problem)) return true;
   lua_pushlstring(thread, problem.data(), problem.size());
@@ -15,6 +17,7 @@ bool Encode(lua_State* thread) {
 }
 
 bool Decode(lua_State* thread, const char* text, size_t size) {
+  const interrupts::HostSection section;
   std::string problem;
   if (ParseJson(thread, {text, size}, problem)) return true;
   lua_pushlstring(thread, problem.data(), problem.size());
@@ -23,14 +26,18 @@ bool Decode(lua_State* thread, const char* text, size_t size) {
 
 int JsonEncode(lua_State* thread) {
   luaL_checkany(thread, 1);
-  if (Encode(thread)) return 1;
+  const bool encoded = Encode(thread);
+  interrupts::CheckPoint();
+  if (encoded) return 1;
   return luaL_error(thread, "json.encode: %s", lua_tostring(thread, -1));
 }
 
 int JsonDecode(lua_State* thread) {
   size_t size;
   const char* text = luaL_checklstring(thread, 1, &size);
-  if (Decode(thread, text, size)) return 1;
+  const bool decoded = Decode(thread, text, size);
+  interrupts::CheckPoint();
+  if (decoded) return 1;
   return luaL_error(thread, "json.decode: %s", lua_tostring(thread, -1));
 }
 

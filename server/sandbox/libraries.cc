@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "server/sandbox/interrupts.h"
 #include "server/sandbox/json.h"
 
 namespace errand::sandbox {
@@ -11,7 +12,7 @@ void OpenLibraries(lua_State* state) {
       {LUA_GNAME, OpenBase},
       {LUA_STRLIBNAME, OpenString},
       {LUA_TABLIBNAME, luaopen_table},
-      {LUA_MATHLIBNAME, luaopen_math},
+      {LUA_MATHLIBNAME, OpenMath},
       {LUA_UTF8LIBNAME, luaopen_utf8},
       {LUA_COLIBNAME, OpenCoroutine},
       {LUA_OSLIBNAME, OpenOs},
@@ -48,6 +49,7 @@ void PushText(lua_State* thread, int index) {
 void PushErrorText(lua_State* thread, int index) {
   index = lua_absindex(thread, index);
   if (lua_istable(thread, index) && luaL_getmetafield(thread, index, "__tostring") == LUA_TNIL) {
+    const interrupts::HostSection section;
     std::string problem;
     if (PushJson(thread, index, problem)) return;
   }

@@ -5,9 +5,11 @@
 
 // What scripts can call.
 //
-// C functions that scripts call follow one pattern, because Lua's errors are jumps that run no destructor:
-// fetch the arguments (may raise), compute in C++ without a call that may raise, push the results.
-// Allocating in Lua never raises (memory.h).
+// C functions that scripts call follow one pattern, because Lua's errors are jumps that run no destructor,
+// and so is the end of a run (interrupts.h):
+//   1. fetch the arguments, which may raise an error;
+//   2. open a HostSection and compute in C++, without a call that may raise; allocating in Lua never does;
+//   3. close it, take a CheckPoint where that may have taken long, and push the results or raise.
 namespace errand::sandbox {
 
 // Opens all libraries into the globals of a new state that belongs to an Interpreter.
@@ -17,6 +19,7 @@ void OpenLibraries(lua_State* state);
 int OpenBase(lua_State* state);       // The standard one, less what reads files or runs bytecode.
 int OpenString(lua_State* state);     // The standard one, less `dump` and '%p'.
 int OpenCoroutine(lua_State* state);  // As the standard one; lets task.sleep through.
+int OpenMath(lua_State* state);       // The standard one; randomseed tells no address.
 int OpenOs(lua_State* state);         // time, date, clock, difftime; in UTC.
 int OpenJson(lua_State* state);
 int OpenTask(lua_State* state);

@@ -1,6 +1,6 @@
-// errand-sandbox: runs Lua scripts for errandd, one at a time, with nothing but a socket to it.
+// errand-sandbox: runs Lua scripts for errandd, in processes with nothing but a socket to it.
 //
-//   errand-sandbox PARENT_PID     descriptor 3 is the socket, 0 to 2 are /dev/null
+//   errand-sandbox SERVER_PID     descriptor 3 is the socket (zygote.h), 0 to 2 are /dev/null
 //
 // Started by server/handlers/lua; of no use by hand.
 
@@ -15,27 +15,24 @@
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
-#include <memory>
-#include <string>
-#include <variant>
 
 #include "server/sandbox/channel.h"
 #include "server/sandbox/interpreter.h"
-#include "server/sandbox/lockdown.h"
-#include "server/sandbox/wire.h"
+#include "server/sandbox/worker.h"
+#include "server/sandbox/zygote.h"
 
 namespace errand::sandbox {
 namespace {
 
-constexpr int kChannelFd = 3;
+constexpr int kSocketFd = 3;
 
 // The process that started this one may have had descriptors that it did not mean to pass on.
 void CloseOtherDescriptors() {
-  if (close_range(kChannelFd + 1, UINT_MAX, 0) == 0) return;
+  if (close_range(kSocketFd + 1, UINT_MAX, 0) == 0) return;
   // An older kernel or a container's filter refused.
   rlimit limit;
   const rlim_t end = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? std::min<rlim_t>(limit.rlim_cur, 1 << 20) : 1024;
-  for (rlim_t fd = kChannelFd + 1; fd < end; ++fd) close(static_cast<int>(fd));
+  for (rlim_t fd = kSocketFd + 1; fd < end; ++fd) close(static_cast<int>(fd));
 }
 
 // Makes the C library do now what it does once and what is forbidden later.
@@ -47,42 +44,20 @@ void WarmUp() {
   malloc_trim(0);
 }
 
-[[noreturn]] void Serve(Channel& channel) {
-  // The state for the next script is made while nobody waits for it.
-  auto interpreter = std::make_unique<Interpreter>(channel);
-  channel.Send(Ready{});
-  for (;;) {
-    const Frame frame = channel.Read();
-    if (const auto* run = std::get_if<Run>(&frame)) {
-      interpreter->Execute(*run);
-    } else if (const auto* check = std::get_if<Check>(&frame)) {
-      interpreter->Compile(*check);
-    } else {
-      _exit(2);
-    }
-    constexpr size_t kWorthTrimming = 4 << 20;
-    const bool trim = interpreter->memory().peak() > kWorthTrimming;
-    interpreter.reset();
-    if (trim) malloc_trim(0);
-    interpreter = std::make_unique<Interpreter>(channel);
-  }
-}
-
 int Main(int argc, char** argv) {
-  const pid_t parent = argc == 2 ? std::atoi(argv[1]) : 0;
-  if (parent <= 0 || fcntl(kChannelFd, F_GETFD) < 0) {
+  const pid_t server = argc == 2 ? std::atoi(argv[1]) : 0;
+  if (server <= 0 || fcntl(kSocketFd, F_GETFD) < 0) {
     std::fputs("errand-sandbox is started by errandd and is of no use by hand\n", stderr);
     return 2;
   }
   CloseOtherDescriptors();
   WarmUp();
   signal(SIGPIPE, SIG_IGN);
-  Channel channel(kChannelFd);
-  if (const std::string problem = LockDown(parent); !problem.empty()) {
-    channel.Send(Refused{problem});
-    return 1;
-  }
-  Serve(channel);
+  // They live as long as the process, and the image that is made here holds pointers to them.
+  static Channel channel;
+  static Interpreter interpreter(&channel);
+  static Worker worker(&channel, &interpreter);
+  return Zygote(kSocketFd, server, &worker).Serve();
 }
 
 }  // namespace

@@ -1,55 +1,77 @@
 #include "server/sandbox/memory.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <cstdlib>
+
+#include "server/sandbox/interrupts.h"
 
 namespace errand::sandbox {
+namespace {
 
-void Memory::set_limit(size_t bytes) {
-  limit_ = bytes;
-  collect_at_ = bytes / 4 * 3;
+constexpr size_t kPage = 4096;
+
+}  // namespace
+
+void Memory::SetLimit(size_t bytes) {
+  state_->limit = bytes;
+  state_->collect_at = bytes / 4 * 3;
+  state_->peak = heap_->used();
+  heap_->set_capacity(CapacityFor(bytes));
 }
 
-void Memory::CheckRoomFor(size_t bytes) {
-  if (used_ > limit_ || bytes > limit_ - used_) on_exceeded_(context_);
+bool Memory::CheckRoomFor(size_t bytes) {
+  const bool fits = heap_->used() <= state_->limit && bytes <= state_->limit - heap_->used();
+  if (!fits) interrupts::Abandon(Ending::kMemoryExceeded);
+  return fits;
 }
 
-void* Memory::Allocate(void* memory, void* block, size_t old_size, size_t new_size) {
-  auto& self = *static_cast<Memory*>(memory);
-  if (block == nullptr) old_size = 0;  // Lua passes the kind of object then.
-  if (new_size == 0) {
-    self.used_ -= old_size;
-    std::free(block);
-    return nullptr;
+void Memory::Trim(size_t kept) {
+  if (touched_ <= kept) return;
+  const size_t begin = (kept + kPage - 1) / kPage * kPage;
+  if (touched_ > begin) madvise(reinterpret_cast<char*>(heap_) + begin, touched_ - begin, MADV_DONTNEED);
+  touched_ = 0;
+}
+
+void Memory::OnNearLimit(size_t wanted) {
+  if (heap_->used() + wanted > state_->limit) {
+    // Where it returns, in a HostSection, the heap has room for a little more.
+    interrupts::Abandon(Ending::kMemoryExceeded);
+    return;
   }
-  if (new_size > old_size) {
-    self.CheckRoomFor(new_size - old_size);
-    if (self.used_ + (new_size - old_size) > self.collect_at_) self.CollectSoon();
-  }
-  void* moved = std::realloc(block, new_size);
-  if (moved == nullptr) self.on_exceeded_(self.context_);
-  self.used_ = self.used_ - old_size + new_size;
-  self.peak_ = std::max(self.peak_, self.used_);
-  return moved;
+  interrupts::WishToCollect(&Memory::Collect);
 }
 
-void Memory::CollectSoon() {
-  if (running_ == nullptr || hooked_ == running_) return;
-  hooked_ = running_;
-  lua_sethook(running_, &Memory::Collect, LUA_MASKCOUNT, 1);
-}
-
-void Memory::Collect(lua_State* thread, lua_Debug*) {
-  lua_sethook(thread, nullptr, 0, 0);
+void Memory::Collect(lua_State* thread) {
   void* memory;
   lua_getallocf(thread, &memory);
-  auto& self = *static_cast<Memory*>(memory);
-  // A thread that was started meanwhile has inherited the hook; one collection is enough.
-  if (self.hooked_ == nullptr) return;
-  self.hooked_ = nullptr;
+  const Memory& self = *static_cast<const Memory*>(memory);
   lua_gc(thread, LUA_GCCOLLECT);
   // A script that lives close to its limit does not collect at every step.
-  self.collect_at_ = std::max(self.limit_ / 4 * 3, self.used_ + self.limit_ / 16);
+  State& state = *self.state_;
+  state.collect_at = std::max(state.limit / 4 * 3, self.heap_->used() + state.limit / 16);
+}
+
+void* Memory::Allocate(void* memory, void* block, size_t, size_t new_size) {
+  auto& self = *static_cast<Memory*>(memory);
+  Heap& heap = *self.heap_;
+  if (new_size == 0) {
+    if (block != nullptr) heap.Free(block);
+    return nullptr;
+  }
+  const size_t before = block == nullptr ? 0 : Heap::BlockBytes(block);
+  const size_t after = Heap::BlockBytesFor(new_size);
+  const size_t wanted = after > before ? after - before : 0;
+  if (wanted > 0 && heap.used() + wanted > self.state_->collect_at) self.OnNearLimit(wanted);
+  void* const result = block == nullptr ? heap.Allocate(new_size) : heap.Resize(block, new_size);
+  if (result == nullptr) {
+    interrupts::Abandon(Ending::kMemoryExceeded);
+    _exit(3);  // In a HostSection that asked for far too much.
+  }
+  self.state_->peak = std::max(self.state_->peak, heap.used());
+  self.touched_ = std::max(self.touched_, heap.size());
+  return result;
 }
 
 }  // namespace errand::sandbox

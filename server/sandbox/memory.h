@@ -4,49 +4,55 @@
 #include <cstddef>
 #include <lua.hpp>
 
+#include "server/sandbox/heap.h"
+
 namespace errand::sandbox {
 
-// The memory of one Lua state, counted and bounded.
+// The memory of a Lua state: a heap, with the limit of the script that runs.
 //
 // Lua 5.4.4 can be made to use memory after it was freed when an allocation fails (luaV_finishset), and
-// pcall catches "not enough memory". So an allocation never fails: beyond the limit the attempt ends, and
-// its process with it. Not to end attempts that only made garbage, three quarters of the limit call for a
-// full collection at the next instruction: a hook does it, because an allocation may come at a moment when
-// Lua cannot collect.
+// pcall catches "not enough memory". So an allocation never fails: beyond the limit the run is abandoned. Not
+// to end scripts that only made garbage, three quarters of the limit call for a full collection before the
+// next instruction, an allocation may come at a moment when Lua cannot collect.
 class Memory {
  public:
-  // Calls `on_exceeded`, which must not return, when the limit is passed.
-  using OnExceeded = void (*)(void* context);
-  Memory(OnExceeded on_exceeded, void* context) : on_exceeded_(on_exceeded), context_(context) {}
+  // What belongs to the run; lies in the heap, to be restored with it.
+  struct State {
+    size_t limit = static_cast<size_t>(-1);
+    size_t collect_at = static_cast<size_t>(-1);
+    size_t peak = 0;
+  };
+
+  // Both are borrowed.
+  Memory(Heap* heap, State* state) : heap_(heap), state_(state) {}
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
 
-  void set_limit(size_t bytes);
+  // `bytes` count from an empty heap: what the libraries take is included.
+  void SetLimit(size_t bytes);
+  // What the heap has left for a limit of so many bytes: half as much again, because free blocks lie between
+  // those in use.
+  static size_t CapacityFor(size_t limit) { return limit + limit / 2 + (1 << 20); }
 
-  // The thread of the state that runs now: the one whose next instruction collects. Null when none runs.
-  void set_running(lua_State* thread) { running_ = thread; }
-  lua_State* running() const { return running_; }
+  size_t peak() const { return state_->peak; }
 
-  size_t peak() const { return peak_; }
+  // Abandons the run (interrupts.h) unless `bytes` more would be allowed; for what is built outside of Lua.
+  // May return in a HostSection: true when there is room.
+  bool CheckRoomFor(size_t bytes);
 
-  // Ends the attempt unless `bytes` more would still be allowed; for what is built outside of Lua.
-  void CheckRoomFor(size_t bytes);
+  // Gives memory that earlier runs have used beyond `kept` bytes back to the system.
+  void Trim(size_t kept);
 
   // A lua_Alloc; `memory` is a Memory.
   static void* Allocate(void* memory, void* block, size_t old_size, size_t new_size);
 
  private:
-  static void Collect(lua_State* thread, lua_Debug*);
-  void CollectSoon();
+  void OnNearLimit(size_t wanted);
+  static void Collect(lua_State* thread);
 
-  const OnExceeded on_exceeded_;
-  void* const context_;
-  size_t limit_ = static_cast<size_t>(-1);
-  size_t used_ = 0;
-  size_t peak_ = 0;
-  size_t collect_at_ = static_cast<size_t>(-1);
-  lua_State* running_ = nullptr;
-  lua_State* hooked_ = nullptr;  // The last thread that was told to collect and has not done so yet.
+  Heap* const heap_;
+  State* const state_;
+  size_t touched_ = 0;  // The heap's largest size since Trim.
 };
 
 }  // namespace errand::sandbox

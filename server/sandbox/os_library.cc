@@ -1,4 +1,5 @@
 #include "server/sandbox/interpreter.h"
+#include "server/sandbox/interrupts.h"
 #include "server/sandbox/libraries.h"
 
 namespace errand::sandbox {
@@ -10,15 +11,31 @@ int Clock(lua_State* thread) {
   return 1;
 }
 
+// Calls the standard function, an upvalue. The C library holds a lock while it looks at the time zone.
+int CallUninterrupted(lua_State* thread) {
+  lua_pushvalue(thread, lua_upvalueindex(1));
+  lua_insert(thread, 1);
+  int status;
+  {
+    const interrupts::HostSection section;
+    status = lua_pcall(thread, lua_gettop(thread) - 1, LUA_MULTRET, 0);
+  }
+  if (status != LUA_OK) return lua_error(thread);
+  return lua_gettop(thread);
+}
+
 }  // namespace
 
 int OpenOs(lua_State* state) {
   luaopen_os(state);
   lua_createtable(state, 0, 4);
-  for (const char* kept : {"time", "date", "difftime"}) {
+  for (const char* kept : {"time", "date"}) {
     lua_getfield(state, -2, kept);
+    lua_pushcclosure(state, CallUninterrupted, 1);
     lua_setfield(state, -2, kept);
   }
+  lua_getfield(state, -2, "difftime");
+  lua_setfield(state, -2, "difftime");
   lua_pushcfunction(state, Clock);
   lua_setfield(state, -2, "clock");
   lua_remove(state, -2);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "server/sandbox/interpreter.h"
+#include "server/sandbox/interrupts.h"
 #include "server/sandbox/libraries.h"
 #include "server/sandbox/utf8.h"
 #include "server/task/limits.h"
@@ -41,8 +42,10 @@ int ReportProgress(lua_State* thread) {
   } else {
     PushText(thread, 3);
   }
+  const interrupts::HostSection section;
+  Interpreter& interpreter = Interpreter::Of(thread);
   const std::string message = CleanUtf8(ToView(thread, -1), task::kMaxProgressMessageBytes);
-  Interpreter::Of(thread).channel().SendProgress(completed, total, message);
+  interpreter.channel().Send(Progress{interpreter.attempt(), completed, total, message});
   return 0;
 }
 
@@ -57,10 +60,13 @@ int WriteLog(lua_State* thread) {
   }
   luaL_checkany(thread, text);
   PushText(thread, text);
+  const interrupts::HostSection section;
   Interpreter& interpreter = Interpreter::Of(thread);
   const std::string message = CleanUtf8(ToView(thread, -1), task::kMaxLogLineBytes);
   interpreter.ChargeOutput(message.size() + 1);  // With a line's end, so that empty ones are not free.
-  interpreter.channel().SendLog(level, message);
+  if (interrupts::pending() == Ending::kOk) {
+    interpreter.channel().Send(Log{interpreter.attempt(), level, message});
+  }
   return 0;
 }
 

@@ -13,13 +13,20 @@ namespace {
 enum class Type : uint8_t {
   kRun = 1,
   kCheck = 2,
+  kResume = 3,
+  kScript = 4,
+  kForget = 5,
+  kAnswer = 6,
   kReady = 16,
-  kRefused = 17,
   kOutput = 18,
   kLog = 19,
   kProgress = 20,
   kDone = 21,
   kChecked = 22,
+  kParked = 23,
+  kReturned = 24,
+  kCall = 25,
+  kWaits = 26,
 };
 
 constexpr size_t kSizeBytes = sizeof(uint32_t);
@@ -131,11 +138,16 @@ class Body {
 };
 
 bool Decode(Body& body, Run& run) {
-  uint32_t attempt;
-  if (!body.Get(run.memory_bytes) || !body.Get(run.output_bytes) || !body.Get(attempt)) return false;
-  run.attempt = static_cast<int32_t>(attempt);
+  uint32_t number;
+  if (!body.Get(run.attempt) || !body.Get(run.memory_bytes) || !body.Get(run.output_bytes) ||
+      !body.Get(run.cpu_nanos) || !body.Get(run.seed) || !body.Get(run.deadline) || !body.Get(number) ||
+      !body.Get(run.script)) {
+    return false;
+  }
+  run.number = static_cast<int32_t>(number);
   return run.memory_bytes <= task::kMaxMemoryBytes && run.output_bytes <= task::kMaxOutputBytes &&
-         body.GetSized(run.name, kMaxNameBytes) && body.GetSized(run.payload, task::kMaxPayloadBytes) &&
+         body.GetSized(run.name, kMaxNameBytes) && body.GetSized(run.chunk_name, kMaxNameBytes) &&
+         body.GetSized(run.payload, task::kMaxPayloadBytes) &&
          body.GetSized(run.source, task::kMaxSourceBytes);
 }
 
@@ -143,35 +155,73 @@ bool Decode(Body& body, Check& check) {
   return body.GetRest(check.source) && check.source.size() <= task::kMaxSourceBytes;
 }
 
+bool Decode(Body& body, Resume& resume) {
+  return body.Get(resume.attempt) && body.Get(resume.script) && body.Get(resume.answered) &&
+         body.Get(resume.ok) && body.GetSized(resume.answer, kMaxCallBytes) &&
+         body.GetRest(resume.difference) && resume.difference.size() <= kMaxDifferenceBytes;
+}
+
+bool Decode(Body& body, Script& script) {
+  return body.Get(script.script) && script.script != 0 && body.GetSized(script.chunk_name, kMaxNameBytes) &&
+         body.GetRest(script.source) && script.source.size() <= task::kMaxSourceBytes;
+}
+
+bool Decode(Body& body, Forget& forget) { return body.Get(forget.script); }
+
+bool Decode(Body& body, Answer& answer) {
+  return body.Get(answer.attempt) && body.Get(answer.ok) && body.GetRest(answer.answer) &&
+         answer.answer.size() <= kMaxCallBytes;
+}
+
 bool Decode(Body& body, Ready& ready) { return body.Get(ready.version); }
 
-bool Decode(Body& body, Refused& refused) { return body.GetText(refused.problem, kMaxErrorBytes); }
-
-bool Decode(Body& body, Output& output) { return body.GetRest(output.data) && !output.data.empty(); }
+bool Decode(Body& body, Output& output) {
+  return body.Get(output.attempt) && body.GetRest(output.data) && !output.data.empty();
+}
 
 bool Decode(Body& body, Log& log) {
-  return body.Get(log.level, LogLevel::kDebug, LogLevel::kError) &&
+  return body.Get(log.attempt) && body.Get(log.level, LogLevel::kDebug, LogLevel::kError) &&
          body.GetText(log.message, task::kMaxLogLineBytes);
 }
 
 bool Decode(Body& body, Progress& progress) {
-  return body.Get(progress.completed) && body.Get(progress.total) &&
+  return body.Get(progress.attempt) && body.Get(progress.completed) && body.Get(progress.total) &&
          body.GetText(progress.message, task::kMaxProgressMessageBytes);
 }
 
 bool Decode(Body& body, Done& done) {
-  if (!body.Get(done.ending, Ending::kOk, Ending::kOutputExceeded) || !body.Get(done.permanent) ||
-      !body.Get(done.content, Content::kNone, Content::kJson) || !body.Get(done.cpu_nanos) ||
-      !body.Get(done.peak_memory_bytes) || !body.Get(done.output_bytes)) {
+  if (!body.Get(done.attempt) || !body.Get(done.ending, Ending::kOk, Ending::kBroken) ||
+      !body.Get(done.permanent) || !body.Get(done.content, Content::kNone, Content::kJson) ||
+      !body.Get(done.cpu_nanos) || !body.Get(done.peak_memory_bytes) || !body.Get(done.output_bytes)) {
     return false;
   }
-  if (done.ending == Ending::kOk) return body.GetRest(done.data);
+  if (done.ending == Ending::kOk && done.content != Content::kText && done.content != Content::kJson) {
+    return body.GetRest(done.data);
+  }
+  if (done.ending == Ending::kOk) return body.GetText(done.data, task::kMaxOutputBytes);
   return done.content == Content::kNone && body.GetText(done.data, kMaxErrorBytes);
 }
 
 bool Decode(Body& body, Checked& checked) {
-  return body.Get(checked.compiles) && body.GetText(checked.problem, kMaxErrorBytes);
+  return body.Get(checked.compiles) && body.Get(checked.line) && body.Get(checked.column) &&
+         body.GetText(checked.problem, kMaxErrorBytes);
 }
+
+bool Decode(Body& body, Parked& parked) {
+  return body.Get(parked.attempt) && body.Get(parked.why, Why::kSleeps, Why::kGivesWay) &&
+         body.Get(parked.wake_nanos) && body.Get(parked.cpu_nanos) && body.GetRest(parked.difference) &&
+         parked.difference.size() <= kMaxDifferenceBytes;
+}
+
+bool Decode(Body& body, Returned& returned) { return body.Get(returned.attempt); }
+
+bool Decode(Body& body, Call& call) {
+  return body.Get(call.attempt) && body.Get(call.parks) &&
+         body.Get(call.function, Function::kSharedGet, Function::kSubmit) && body.GetRest(call.arguments) &&
+         call.arguments.size() <= kMaxCallBytes;
+}
+
+bool Decode(Body& body, Waits& waits) { return body.Get(waits.attempt); }
 
 template <class T>
 bool DecodeAs(Body body, Frame& frame) {
@@ -188,10 +238,16 @@ bool DecodeFrame(std::string_view bytes, Frame& frame) {
       return DecodeAs<Run>(body, frame);
     case Type::kCheck:
       return DecodeAs<Check>(body, frame);
+    case Type::kResume:
+      return DecodeAs<Resume>(body, frame);
+    case Type::kScript:
+      return DecodeAs<Script>(body, frame);
+    case Type::kForget:
+      return DecodeAs<Forget>(body, frame);
+    case Type::kAnswer:
+      return DecodeAs<Answer>(body, frame);
     case Type::kReady:
       return DecodeAs<Ready>(body, frame);
-    case Type::kRefused:
-      return DecodeAs<Refused>(body, frame);
     case Type::kOutput:
       return DecodeAs<Output>(body, frame);
     case Type::kLog:
@@ -202,6 +258,14 @@ bool DecodeFrame(std::string_view bytes, Frame& frame) {
       return DecodeAs<Done>(body, frame);
     case Type::kChecked:
       return DecodeAs<Checked>(body, frame);
+    case Type::kParked:
+      return DecodeAs<Parked>(body, frame);
+    case Type::kReturned:
+      return DecodeAs<Returned>(body, frame);
+    case Type::kCall:
+      return DecodeAs<Call>(body, frame);
+    case Type::kWaits:
+      return DecodeAs<Waits>(body, frame);
   }
   return false;
 }
@@ -210,32 +274,63 @@ bool DecodeFrame(std::string_view bytes, Frame& frame) {
 
 void Append(const Run& frame, std::string& out) {
   Writer(Type::kRun, out)
+      .Put(frame.attempt)
       .Put(frame.memory_bytes)
       .Put(frame.output_bytes)
-      .Put(static_cast<uint32_t>(frame.attempt))
+      .Put(frame.cpu_nanos)
+      .Put(frame.seed)
+      .Put(frame.deadline)
+      .Put(static_cast<uint32_t>(frame.number))
+      .Put(frame.script)
       .PutSized(frame.name)
+      .PutSized(frame.chunk_name)
       .PutSized(frame.payload)
       .PutSized(frame.source);
 }
 
 void Append(const Check& frame, std::string& out) { Writer(Type::kCheck, out).PutRest(frame.source); }
 
+void Append(const Resume& frame, std::string& out) {
+  Writer(Type::kResume, out)
+      .Put(frame.attempt)
+      .Put(frame.script)
+      .Put(frame.answered)
+      .Put(frame.ok)
+      .PutSized(frame.answer)
+      .PutRest(frame.difference);
+}
+
+void Append(const Script& frame, std::string& out) {
+  Writer(Type::kScript, out).Put(frame.script).PutSized(frame.chunk_name).PutRest(frame.source);
+}
+
+void Append(const Forget& frame, std::string& out) { Writer(Type::kForget, out).Put(frame.script); }
+
+void Append(const Answer& frame, std::string& out) {
+  Writer(Type::kAnswer, out).Put(frame.attempt).Put(frame.ok).PutRest(frame.answer);
+}
+
 void Append(const Ready& frame, std::string& out) { Writer(Type::kReady, out).Put(frame.version); }
 
-void Append(const Refused& frame, std::string& out) { Writer(Type::kRefused, out).PutRest(frame.problem); }
-
-void Append(const Output& frame, std::string& out) { Writer(Type::kOutput, out).PutRest(frame.data); }
+void Append(const Output& frame, std::string& out) {
+  Writer(Type::kOutput, out).Put(frame.attempt).PutRest(frame.data);
+}
 
 void Append(const Log& frame, std::string& out) {
-  Writer(Type::kLog, out).Put(static_cast<uint8_t>(frame.level)).PutRest(frame.message);
+  Writer(Type::kLog, out).Put(frame.attempt).Put(static_cast<uint8_t>(frame.level)).PutRest(frame.message);
 }
 
 void Append(const Progress& frame, std::string& out) {
-  Writer(Type::kProgress, out).Put(frame.completed).Put(frame.total).PutRest(frame.message);
+  Writer(Type::kProgress, out)
+      .Put(frame.attempt)
+      .Put(frame.completed)
+      .Put(frame.total)
+      .PutRest(frame.message);
 }
 
 void Append(const Done& frame, std::string& out) {
   Writer(Type::kDone, out)
+      .Put(frame.attempt)
       .Put(static_cast<uint8_t>(frame.ending))
       .Put(frame.permanent)
       .Put(static_cast<uint8_t>(frame.content))
@@ -246,12 +341,53 @@ void Append(const Done& frame, std::string& out) {
 }
 
 void Append(const Checked& frame, std::string& out) {
-  Writer(Type::kChecked, out).Put(frame.compiles).PutRest(frame.problem);
+  Writer(Type::kChecked, out).Put(frame.compiles).Put(frame.line).Put(frame.column).PutRest(frame.problem);
 }
+
+void Append(const Parked& frame, std::string& out) {
+  Writer(Type::kParked, out)
+      .Put(frame.attempt)
+      .Put(static_cast<uint8_t>(frame.why))
+      .Put(frame.wake_nanos)
+      .Put(frame.cpu_nanos)
+      .PutRest(frame.difference);
+}
+
+void Append(const Returned& frame, std::string& out) { Writer(Type::kReturned, out).Put(frame.attempt); }
+
+void Append(const Call& frame, std::string& out) {
+  Writer(Type::kCall, out)
+      .Put(frame.attempt)
+      .Put(frame.parks)
+      .Put(static_cast<uint8_t>(frame.function))
+      .PutRest(frame.arguments);
+}
+
+void Append(const Waits& frame, std::string& out) { Writer(Type::kWaits, out).Put(frame.attempt); }
 
 void Extend(size_t start, std::string_view data, std::string& out) {
   out += data;
   PutSizeOfLast(start, out);
+}
+
+void StartBatch(std::string& out) { out.assign(kBatchHeaderBytes, '\0'); }
+
+void FinishBatch(std::string& out) { PutSizeOfLast(0, out); }
+
+size_t BatchSize(const char* header) {
+  uint32_t size;
+  std::memcpy(&size, header, sizeof size);
+  return LittleEndian(size);
+}
+
+bool TakeFrame(std::string_view& bytes, Frame& frame) {
+  uint32_t size;
+  if (bytes.size() < kSizeBytes) return false;
+  Body(bytes).Get(size);
+  if (size == 0 || size > bytes.size() - kSizeBytes) return false;
+  if (!DecodeFrame(bytes.substr(kSizeBytes, size), frame)) return false;
+  bytes.remove_prefix(kSizeBytes + size);
+  return true;
 }
 
 void FrameReader::Add(std::string_view bytes) {

@@ -59,9 +59,11 @@ void Probe(const char* name) {
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
-  if (const std::string problem = errand::sandbox::LockDown(getppid()); !problem.empty()) {
-    std::fprintf(stderr, "%s\n", problem.c_str());
-    return 1;
+  for (const auto& step : {errand::sandbox::PrepareLockDown, errand::sandbox::LockDown}) {
+    if (const std::string problem = step(getppid()); !problem.empty()) {
+      std::fprintf(stderr, "%s\n", problem.c_str());
+      return 1;
+    }
   }
   Probe(argv[1]);
   constexpr char kSurvived[] = "survived";

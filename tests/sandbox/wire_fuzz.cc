@@ -13,18 +13,24 @@ namespace errand::sandbox {
 namespace {
 
 // What is decoded must obey the bounds that wire.h promises.
-void Check(bool condition) {
+void Require(bool condition) {
   if (!condition) std::abort();
 }
 
 void CheckFrame(const Frame& frame) {
   if (const auto* log = std::get_if<Log>(&frame)) {
-    Check(log->message.size() <= static_cast<size_t>(task::kMaxLogLineBytes) && IsUtf8(log->message));
+    Require(log->message.size() <= static_cast<size_t>(task::kMaxLogLineBytes) && IsUtf8(log->message));
   } else if (const auto* progress = std::get_if<Progress>(&frame)) {
-    Check(progress->message.size() <= static_cast<size_t>(task::kMaxProgressMessageBytes));
-    Check(progress->completed == progress->completed);
+    Require(progress->message.size() <= static_cast<size_t>(task::kMaxProgressMessageBytes));
+    Require(progress->completed == progress->completed);
   } else if (const auto* done = std::get_if<Done>(&frame)) {
-    Check(done->ending == Ending::kOk || (done->data.size() <= kMaxErrorBytes && IsUtf8(done->data)));
+    Require(done->ending == Ending::kOk || (done->data.size() <= kMaxErrorBytes && IsUtf8(done->data)));
+    Require((done->content != Content::kJson && done->content != Content::kText) || IsUtf8(done->data));
+  } else if (const auto* parked = std::get_if<Parked>(&frame)) {
+    Require(parked->difference.size() <= kMaxDifferenceBytes);
+  } else if (const auto* call = std::get_if<Call>(&frame)) {
+    Require(call->arguments.size() <= kMaxCallBytes);
+    Require(call->function >= Function::kSharedGet && call->function <= Function::kSubmit);
   }
 }
 

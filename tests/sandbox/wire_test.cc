@@ -27,40 +27,113 @@ Result ReadOne(std::string_view bytes, size_t max = 1 << 20) {
   return reader.Next(frame);
 }
 
+constexpr uint64_t kAttempt = 7;
+
+Run ARun() {
+  Run run;
+  run.attempt = kAttempt;
+  run.memory_bytes = 1 << 20;
+  run.output_bytes = 77;
+  run.cpu_nanos = 5;
+  run.seed = 6;
+  run.deadline = 1.5;
+  run.number = 3;
+  run.script = 4;
+  run.name = "name";
+  run.chunk_name = "chunk";
+  run.payload = std::string_view("a\0b", 3);
+  run.source = "return 1";
+  return run;
+}
+
 std::vector<std::string> OneOfEach() {
-  return {Bytes(sandbox::Run{1 << 20, 7, 3, "name", "pay\0load", "return 1"}),
+  return {Bytes(ARun()),
           Bytes(Check{"return 1"}),
+          Bytes(Resume{kAttempt, 4, true, false, "answer", "difference"}),
+          Bytes(Script{4, "chunk", "return 1"}),
+          Bytes(Forget{4}),
+          Bytes(Answer{kAttempt, true, "answer"}),
           Bytes(Ready{}),
-          Bytes(Refused{"no"}),
-          Bytes(Output{"out"}),
-          Bytes(Log{LogLevel::kError, "text"}),
-          Bytes(Progress{1, 2, "half"}),
-          Bytes(Done{Ending::kOk, false, Content::kJson, 1, 2, 3, "{}"}),
-          Bytes(Checked{false, "script:1: oops"})};
+          Bytes(Output{kAttempt, "out"}),
+          Bytes(Log{kAttempt, LogLevel::kError, "text"}),
+          Bytes(Progress{kAttempt, 1, 2, "half"}),
+          Bytes(Done{kAttempt, Ending::kOk, false, Content::kJson, 1, 2, 3, "{}"}),
+          Bytes(Checked{false, 1, 2, "script:1: oops"}),
+          Bytes(Parked{kAttempt, Why::kSleeps, 1, 2, "difference"}),
+          Bytes(Returned{kAttempt}),
+          Bytes(Call{kAttempt, true, Function::kSubmit, "arguments"}),
+          Bytes(Waits{kAttempt})};
 }
 
 TEST(Wire, BytesAreThoseOfTheSpecification) {
-  EXPECT_EQ(Bytes(Log{LogLevel::kWarning, "hi"}), std::string("\4\0\0\0\x13\3hi", 8));
-  EXPECT_EQ(Bytes(Ready{}), std::string("\5\0\0\0\x10\1\0\0\0", 9));
+  EXPECT_EQ(Bytes(Log{kAttempt, LogLevel::kWarning, "hi"}),
+            std::string("\x0c\0\0\0\x13\7\0\0\0\0\0\0\0\3hi", 16));
+  EXPECT_EQ(Bytes(Ready{}), std::string("\5\0\0\0\x10\2\0\0\0", 9));
 }
 
 TEST(Wire, RunArrivesAsItWasSent) {
   FrameReader reader(1000);
-  reader.Add(Bytes(sandbox::Run{1 << 20, 77, 3, "name", std::string_view("a\0b", 3), "return 1"}));
+  reader.Add(Bytes(ARun()));
   Frame frame;
   ASSERT_EQ(reader.Next(frame), Result::kFrame);
   const sandbox::Run& run = std::get<sandbox::Run>(frame);
+  EXPECT_EQ(run.attempt, kAttempt);
   EXPECT_EQ(run.memory_bytes, uint64_t{1} << 20);
   EXPECT_EQ(run.output_bytes, 77u);
-  EXPECT_EQ(run.attempt, 3);
+  EXPECT_EQ(run.cpu_nanos, 5u);
+  EXPECT_EQ(run.seed, 6u);
+  EXPECT_EQ(run.deadline, 1.5);
+  EXPECT_EQ(run.number, 3);
+  EXPECT_EQ(run.script, 4u);
   EXPECT_EQ(run.name, "name");
+  EXPECT_EQ(run.chunk_name, "chunk");
   EXPECT_EQ(run.payload, std::string_view("a\0b", 3));
   EXPECT_EQ(run.source, "return 1");
 }
 
+TEST(Wire, ResumeArrivesAsItWasSent) {
+  FrameReader reader(1000);
+  reader.Add(OneOfEach()[2]);
+  Frame frame;
+  ASSERT_EQ(reader.Next(frame), Result::kFrame);
+  const Resume& resume = std::get<Resume>(frame);
+  EXPECT_EQ(resume.attempt, kAttempt);
+  EXPECT_EQ(resume.script, 4u);
+  EXPECT_TRUE(resume.answered);
+  EXPECT_FALSE(resume.ok);
+  EXPECT_EQ(resume.answer, "answer");
+  EXPECT_EQ(resume.difference, "difference");
+}
+
+TEST(Wire, ABatchIsTakenApartFrameByFrame) {
+  std::string batch;
+  StartBatch(batch);
+  Append(Check{"one"}, batch);
+  Append(Forget{2}, batch);
+  FinishBatch(batch);
+  ASSERT_EQ(BatchSize(batch.data()), batch.size() - kBatchHeaderBytes);
+  std::string_view rest = std::string_view(batch).substr(kBatchHeaderBytes);
+  Frame frame;
+  ASSERT_TRUE(TakeFrame(rest, frame));
+  EXPECT_EQ(std::get<Check>(frame).source, "one");
+  ASSERT_TRUE(TakeFrame(rest, frame));
+  EXPECT_EQ(std::get<Forget>(frame).script, 2u);
+  EXPECT_TRUE(rest.empty());
+  EXPECT_FALSE(TakeFrame(rest, frame));
+}
+
+TEST(Wire, ACutBatchGivesNoFrame) {
+  const std::string bytes = Bytes(ARun());
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    std::string_view rest = std::string_view(bytes).substr(0, size);
+    Frame frame;
+    EXPECT_FALSE(TakeFrame(rest, frame)) << size;
+  }
+}
+
 TEST(Wire, DoneArrivesAsItWasSent) {
   FrameReader reader(1000);
-  reader.Add(Bytes(Done{Ending::kError, true, Content::kNone, 11, 22, 33, "boom"}));
+  reader.Add(Bytes(Done{kAttempt, Ending::kError, true, Content::kNone, 11, 22, 33, "boom"}));
   Frame frame;
   ASSERT_EQ(reader.Next(frame), Result::kFrame);
   const Done& done = std::get<Done>(frame);
@@ -83,14 +156,14 @@ TEST(Wire, FramesArriveInOrderHoweverTheyAreCut) {
       Frame frame;
       while (reader.Next(frame) == Result::kFrame) kinds.push_back(frame.index());
     }
-    EXPECT_THAT(kinds, testing::ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9));
+    EXPECT_THAT(kinds, testing::ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16));
   }
 }
 
 TEST(Wire, OutputCanBeExtended) {
   std::string bytes = Bytes(Ready{});
   const size_t start = bytes.size();
-  Append(Output{"one "}, bytes);
+  Append(Output{kAttempt, "one "}, bytes);
   Extend(start, "two", bytes);
   FrameReader reader(100);
   reader.Add(bytes);
@@ -110,7 +183,7 @@ TEST(Wire, TruncatedFrameNeedsMore) {
 
 TEST(Wire, BodyThatEndsTooSoonIsInvalid) {
   // All but those that are anything or nothing up to their end.
-  for (const std::string& bytes : {OneOfEach()[0], OneOfEach()[2]}) {
+  for (const std::string& bytes : {OneOfEach()[0], OneOfEach()[4], OneOfEach()[6], OneOfEach()[13]}) {
     for (size_t size = 5; size < bytes.size(); ++size) {
       std::string cut = bytes.substr(0, size);
       cut[0] = static_cast<char>(size - 4);
@@ -121,8 +194,8 @@ TEST(Wire, BodyThatEndsTooSoonIsInvalid) {
 
 TEST(Wire, OversizedFrameIsInvalidBeforeItsBodyComes) {
   EXPECT_EQ(ReadOne(std::string("\xFF\xFF\xFF\xFF", 4)), Result::kInvalid);
-  EXPECT_EQ(ReadOne(Bytes(Output{"12345"}), 5), Result::kInvalid);
-  EXPECT_EQ(ReadOne(Bytes(Output{"1234"}), 5), Result::kFrame);
+  EXPECT_EQ(ReadOne(Bytes(Output{kAttempt, "12345"}), 13), Result::kInvalid);
+  EXPECT_EQ(ReadOne(Bytes(Output{kAttempt, "1234"}), 13), Result::kFrame);
 }
 
 TEST(Wire, EmptyFrameAndUnknownTypeAreInvalid) {
@@ -137,17 +210,28 @@ TEST(Wire, BytesBehindTheLastFieldAreInvalid) {
 }
 
 TEST(Wire, ValuesOutOfRangeAreInvalid) {
-  EXPECT_EQ(ReadOne(Bytes(Log{static_cast<LogLevel>(0), ""})), Result::kInvalid);
-  EXPECT_EQ(ReadOne(Bytes(Log{static_cast<LogLevel>(5), ""})), Result::kInvalid);
-  EXPECT_EQ(ReadOne(Bytes(Log{LogLevel::kInfo, "\xFF"})), Result::kInvalid);
-  EXPECT_EQ(ReadOne(Bytes(Log{LogLevel::kInfo, std::string(task::kMaxLogLineBytes + 1, 'x')})),
+  EXPECT_EQ(ReadOne(Bytes(Log{kAttempt, static_cast<LogLevel>(0), ""})), Result::kInvalid);
+  EXPECT_EQ(ReadOne(Bytes(Log{kAttempt, static_cast<LogLevel>(5), ""})), Result::kInvalid);
+  EXPECT_EQ(ReadOne(Bytes(Log{kAttempt, LogLevel::kInfo, "\xFF"})), Result::kInvalid);
+  EXPECT_EQ(ReadOne(Bytes(Log{kAttempt, LogLevel::kInfo, std::string(task::kMaxLogLineBytes + 1, 'x')})),
             Result::kInvalid);
-  EXPECT_EQ(ReadOne(Bytes(Progress{std::numeric_limits<double>::quiet_NaN(), 0, ""})), Result::kInvalid);
-  EXPECT_EQ(ReadOne(Bytes(Output{""})), Result::kInvalid);
-  EXPECT_EQ(ReadOne(Bytes(Done{static_cast<Ending>(6), false, Content::kNone, 0, 0, 0, ""})),
+  EXPECT_EQ(ReadOne(Bytes(Progress{kAttempt, std::numeric_limits<double>::quiet_NaN(), 0, ""})),
             Result::kInvalid);
-  EXPECT_EQ(ReadOne(Bytes(Done{Ending::kError, false, Content::kJson, 0, 0, 0, "{}"})), Result::kInvalid);
-  EXPECT_EQ(ReadOne(Bytes(sandbox::Run{uint64_t{1} << 40, 0, 1, "", "", ""})), Result::kInvalid);
+  EXPECT_EQ(ReadOne(Bytes(Output{kAttempt, ""})), Result::kInvalid);
+  EXPECT_EQ(ReadOne(Bytes(Done{kAttempt, static_cast<Ending>(9), false, Content::kNone, 0, 0, 0, ""})),
+            Result::kInvalid);
+  EXPECT_EQ(ReadOne(Bytes(Done{kAttempt, Ending::kError, false, Content::kJson, 0, 0, 0, "{}"})),
+            Result::kInvalid);
+  EXPECT_EQ(ReadOne(Bytes(Done{kAttempt, Ending::kOk, false, Content::kJson, 0, 0, 0, "\xFF"})),
+            Result::kInvalid);
+  EXPECT_EQ(ReadOne(Bytes(Parked{kAttempt, static_cast<Why>(0), 0, 0, ""})), Result::kInvalid);
+  EXPECT_EQ(ReadOne(Bytes(Parked{kAttempt, Why::kSleeps, 0, 0, std::string(kMaxDifferenceBytes + 1, 'x')}),
+                    2 << 20),
+            Result::kInvalid);
+  EXPECT_EQ(ReadOne(Bytes(Call{kAttempt, false, static_cast<Function>(0), ""})), Result::kInvalid);
+  sandbox::Run greedy = ARun();
+  greedy.memory_bytes = uint64_t{1} << 40;
+  EXPECT_EQ(ReadOne(Bytes(greedy)), Result::kInvalid);
 }
 
 TEST(Wire, StaysInvalid) {

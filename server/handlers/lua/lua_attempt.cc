@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "server/task/duration.h"
 #include "server/task/errors.h"
 #include "server/task/limits.h"
@@ -41,60 +43,81 @@ const char* ContentType(sandbox::Content content) {
   return "application/json";
 }
 
-absl::Status ToStatus(const sandbox::Done& done, const v1::Limits& limits) {
-  const absl::string_view message(done.data.data(), done.data.size());
-  switch (done.ending) {
-    case sandbox::Ending::kOk:
-      return absl::OkStatus();
-    case sandbox::Ending::kError:
-      break;
-    case sandbox::Ending::kSyntaxError:
-      return task::Error(absl::StatusCode::kInvalidArgument, "LUA_SYNTAX_ERROR", message);
-    case sandbox::Ending::kResultInvalid:
-      return task::Error(absl::StatusCode::kFailedPrecondition, "RESULT_INVALID", message);
-    case sandbox::Ending::kMemoryExceeded:
-      return task::Error(absl::StatusCode::kResourceExhausted, "MEMORY_EXCEEDED",
-                         absl::StrCat("the attempt needed more than limits.memory_bytes, ",
-                                      limits.memory_bytes(), " bytes"));
-    case sandbox::Ending::kOutputExceeded:
-      return task::Error(
-          absl::StatusCode::kResourceExhausted, "OUTPUT_EXCEEDED",
-          absl::StrCat("the attempt wrote more than limits.output_bytes, ", limits.output_bytes(), " bytes"));
-  }
-  return task::Error(absl::StatusCode::kUnknown, "LUA_ERROR", message);
-}
+// Workers send progress at most about every 10 ms of CPU time, and when a log line comes between.
+constexpr int64_t kMaxProgressReports = 1000;
+constexpr int64_t kMaxProgressReportsPerSecond = 1000;
 
 }  // namespace
 
 LuaAttempt::LuaAttempt(Attempt attempt, std::unique_ptr<AttemptObserver> observer)
-    : attempt_(std::move(attempt)),
+    : id_(attempt.id),
       observer_(std::move(observer)),
+      task_(std::move(attempt.task)),
+      number_(attempt.number),
       started_(MonotonicNow()),
-      run_timeout_(task::FromProto(attempt_.task->run_timeout())) {}
+      deadline_(started_ + task::FromProto(task_->run_timeout())),
+      memory_limit_(task_->limits().memory_bytes()),
+      output_limit_(task_->limits().output_bytes()),
+      cpu_limit_(task_->limits().has_cpu_time() ? task::FromProto(task_->limits().cpu_time())
+                                                : deadline_ - started_) {}
 
 absl::Duration LuaAttempt::MonotonicNow() {
   return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
 }
 
-std::string LuaAttempt::RunFrame() const {
-  const v1::Task& task = *attempt_.task;
-  const v1::LuaTask& lua = task.lua();
+void LuaAttempt::AppendFrame(uint64_t seed, std::string& batch) const {
+  if (is_parked()) {
+    sandbox::Resume resume;
+    resume.attempt = id_;
+    resume.script = script_ == nullptr ? 0 : script_->number;
+    if (has_answer()) {
+      resume.answered = true;
+      resume.ok = answer_->ok();
+      resume.answer = answer_->ok() ? std::string_view(**answer_)
+                                    : std::string_view(answer_->status().message().data(),
+                                                       answer_->status().message().size());
+    }
+    resume.difference = difference_;
+    sandbox::Append(resume, batch);
+    return;
+  }
+  const v1::LuaTask& lua = task_->lua();
   sandbox::Run run;
-  run.memory_bytes = static_cast<uint64_t>(task.limits().memory_bytes());
-  run.output_bytes = static_cast<uint64_t>(task.limits().output_bytes());
-  run.attempt = attempt_.number;
-  run.name = task.name();
+  run.attempt = id_;
+  run.memory_bytes = static_cast<uint64_t>(memory_limit_);
+  run.output_bytes = static_cast<uint64_t>(output_limit_);
+  run.cpu_nanos = static_cast<uint64_t>(absl::ToInt64Nanoseconds(cpu_limit_));
+  run.seed = seed;
+  run.deadline = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch() + (deadline_ - MonotonicNow()));
+  run.number = number_;
+  run.name = task_->name();
   run.payload = lua.has_data() ? lua.data() : lua.text();
-  run.source = lua.source();
-  std::string frame;
-  frame.reserve(run.name.size() + run.payload.size() + run.source.size() + sandbox::kFrameOverhead);
-  sandbox::Append(run, frame);
-  return frame;
+  if (script_ != nullptr) {
+    run.script = script_->number;
+  } else {
+    run.source = lua.source();
+  }
+  sandbox::Append(run, batch);
 }
+
+void LuaAttempt::Park(const sandbox::Parked& parked, int generation) {
+  generation_ = generation;
+  why_parked_ = parked.why;
+  // A wake time beyond any clock is one that does not come.
+  wake_time_ = absl::Nanoseconds(
+      static_cast<int64_t>(std::min<uint64_t>(parked.wake_nanos, std::numeric_limits<int64_t>::max())));
+  cpu_time_parked_ = absl::Nanoseconds(
+      static_cast<int64_t>(std::min<uint64_t>(parked.cpu_nanos, std::numeric_limits<int64_t>::max())));
+  difference_ = std::string(parked.difference);  // As large as it has to be, and no larger.
+  answer_ = nullptr;
+  task_ = nullptr;
+}
+
+size_t LuaAttempt::parked_bytes() const { return sizeof *this + difference_.size(); }
 
 bool LuaAttempt::Charge(size_t bytes) {
   output_bytes_ += static_cast<int64_t>(bytes);
-  return output_bytes_ <= attempt_.task->limits().output_bytes();
+  return output_bytes_ <= output_limit_;
 }
 
 bool LuaAttempt::OnEvent(const sandbox::Frame& frame) {
@@ -107,6 +130,13 @@ bool LuaAttempt::OnEvent(const sandbox::Frame& frame) {
     event.mutable_log()->set_level(ToProto(log->level));
     event.mutable_log()->mutable_message()->assign(log->message.data(), log->message.size());
   } else if (const auto* progress = std::get_if<sandbox::Progress>(&frame)) {
+    const absl::Duration since = MonotonicNow() - started_;
+    ++progress_reports_;
+    if (progress_reports_ > kMaxProgressReports &&
+        progress_reports_ >
+            kMaxProgressReports + kMaxProgressReportsPerSecond * absl::ToInt64Seconds(since)) {
+      return false;
+    }
     event.mutable_progress()->set_completed(progress->completed);
     event.mutable_progress()->set_total(progress->total);
     event.mutable_progress()->mutable_message()->assign(progress->message.data(), progress->message.size());
@@ -119,32 +149,36 @@ bool LuaAttempt::OnEvent(const sandbox::Frame& frame) {
 
 void LuaAttempt::FinishDone(const sandbox::Done& done) {
   Outcome outcome;
-  const bool fits = done.ending != sandbox::Ending::kOk || Charge(done.data.size());
-  outcome.status = fits ? ToStatus(done, attempt_.task->limits()) : KillStatus(KillReason::kBroken, "");
+  outcome.status = EndingStatus(done);
   outcome.permanent = done.permanent;
+  if (done.ending == sandbox::Ending::kOk && !Charge(done.data.size())) {
+    kill_reason_ = KillReason::kBroken;
+    outcome.status = KillStatus("");
+  }
   if (outcome.status.ok() && done.content != sandbox::Content::kNone) {
     outcome.result.set_content_type(ContentType(done.content));
     outcome.result.mutable_data()->assign(done.data.data(), done.data.size());
   }
   *outcome.usage.mutable_cpu_time() = task::ToProto(absl::Nanoseconds(
-      static_cast<int64_t>(std::min<uint64_t>(done.cpu_nanos, static_cast<uint64_t>(INT64_MAX)))));
+      static_cast<int64_t>(std::min<uint64_t>(done.cpu_nanos, std::numeric_limits<int64_t>::max()))));
   outcome.usage.set_peak_memory_bytes(
       static_cast<int64_t>(std::min<uint64_t>(done.peak_memory_bytes, task::kMaxMemoryBytes)));
   Finish(std::move(outcome));
 }
 
-void LuaAttempt::FinishDead(KillReason reason, const SandboxProcess::Death& death) {
+void LuaAttempt::FinishDead(const SandboxProcess::Death& death) {
   Outcome outcome;
-  outcome.status = KillStatus(reason, death.reason);
+  outcome.status = KillStatus(absl::StrCat("the sandbox process ", death.reason));
   *outcome.usage.mutable_cpu_time() =
-      task::ToProto(std::max(absl::ZeroDuration(), death.cpu_time - cpu_time_before_));
+      task::ToProto(cpu_time_parked_ + std::max(absl::ZeroDuration(), death.cpu_time - cpu_time_before_));
   outcome.usage.set_peak_memory_bytes(death.peak_memory_bytes);
   Finish(std::move(outcome));
 }
 
-void LuaAttempt::FinishUnstarted(KillReason reason) {
+void LuaAttempt::FinishElsewhere() {
   Outcome outcome;
-  outcome.status = KillStatus(reason, "did not start");
+  outcome.status = KillStatus("the sandbox process did not start");
+  *outcome.usage.mutable_cpu_time() = task::ToProto(cpu_time_parked_);
   Finish(std::move(outcome));
 }
 
@@ -155,22 +189,61 @@ void LuaAttempt::FinishUnstartable(const absl::Status& why) {
   Finish(std::move(outcome));
 }
 
-absl::Status LuaAttempt::KillStatus(KillReason reason, const std::string& death) const {
-  switch (reason) {
+void LuaAttempt::FinishLost() {
+  Outcome outcome;
+  outcome.status = task::Error(absl::StatusCode::kInternal, "SANDBOX_DIED",
+                               "the sandbox was restarted while the script was parked");
+  *outcome.usage.mutable_cpu_time() = task::ToProto(cpu_time_parked_);
+  Finish(std::move(outcome));
+}
+
+absl::Status LuaAttempt::EndingStatus(const sandbox::Done& done) const {
+  const absl::string_view message(done.data.data(), done.data.size());
+  switch (done.ending) {
+    case sandbox::Ending::kOk:
+      return absl::OkStatus();
+    case sandbox::Ending::kError:
+      break;
+    case sandbox::Ending::kSyntaxError:
+      return task::Error(absl::StatusCode::kInvalidArgument, "LUA_SYNTAX_ERROR", message);
+    case sandbox::Ending::kResultInvalid:
+      return task::Error(absl::StatusCode::kFailedPrecondition, "RESULT_INVALID", message);
+    case sandbox::Ending::kMemoryExceeded:
+      return task::Error(
+          absl::StatusCode::kResourceExhausted, "MEMORY_EXCEEDED",
+          absl::StrCat("the attempt needed more than limits.memory_bytes, ", memory_limit_, " bytes"));
+    case sandbox::Ending::kOutputExceeded:
+      return task::Error(
+          absl::StatusCode::kResourceExhausted, "OUTPUT_EXCEEDED",
+          absl::StrCat("the attempt wrote more than limits.output_bytes, ", output_limit_, " bytes"));
+    case sandbox::Ending::kCpuExceeded:
+      return task::Error(absl::StatusCode::kResourceExhausted, "CPU_TIME_EXCEEDED",
+                         absl::StrCat("the attempt used more CPU time than limits.cpu_time, ",
+                                      absl::FormatDuration(cpu_limit_)));
+    case sandbox::Ending::kStopped:
+      return KillStatus("the sandbox process stopped it unasked");
+    case sandbox::Ending::kBroken:
+      return task::Error(absl::StatusCode::kInternal, "SANDBOX_DIED",
+                         "the sandbox process could not go on with the parked script");
+  }
+  return task::Error(absl::StatusCode::kUnknown, "LUA_ERROR", message);
+}
+
+absl::Status LuaAttempt::KillStatus(const std::string& otherwise) const {
+  switch (kill_reason_) {
     case KillReason::kNone:
       break;
     case KillReason::kStopped:
       return task::Error(absl::StatusCode::kCancelled, "CANCELLED", "the attempt was stopped");
     case KillReason::kTimeout:
-      return task::Error(
-          absl::StatusCode::kDeadlineExceeded, "RUN_TIMEOUT_EXCEEDED",
-          absl::StrCat("the attempt took longer than its run_timeout, ", absl::FormatDuration(run_timeout_)));
+      return task::Error(absl::StatusCode::kDeadlineExceeded, "RUN_TIMEOUT_EXCEEDED",
+                         absl::StrCat("the attempt took longer than its run_timeout, ",
+                                      absl::FormatDuration(deadline_ - started_)));
     case KillReason::kBroken:
       return task::Error(absl::StatusCode::kInternal, "SANDBOX_DIED",
                          "the sandbox process was killed because it did not keep to the protocol");
   }
-  return task::Error(absl::StatusCode::kInternal, "SANDBOX_DIED",
-                     absl::StrCat("the sandbox process ", death));
+  return task::Error(absl::StatusCode::kInternal, "SANDBOX_DIED", otherwise);
 }
 
 void LuaAttempt::Finish(Outcome outcome) {

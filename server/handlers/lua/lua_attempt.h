@@ -1,20 +1,23 @@
 #ifndef ERRAND_SERVER_HANDLERS_LUA_LUA_ATTEMPT_H_
 #define ERRAND_SERVER_HANDLERS_LUA_LUA_ATTEMPT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/handlers/handler.h"
 #include "server/handlers/lua/sandbox_process.h"
+#include "server/handlers/lua/script_cache.h"
 #include "server/sandbox/wire.h"
 
 namespace errand::handlers {
 
-// Why an attempt's process was killed.
-enum class KillReason { kNone, kStopped, kTimeout, kBroken };
+// Why an attempt's process was killed, or the attempt stopped.
+enum class KillReason : uint8_t { kNone, kStopped, kTimeout, kBroken };
 
 // One attempt at a Lua task: what is told to the sandbox, and what its answers mean to the observer. One
 // thread at a time.
@@ -22,39 +25,96 @@ class LuaAttempt {
  public:
   LuaAttempt(Attempt attempt, std::unique_ptr<AttemptObserver> observer);
 
-  AttemptId id() const { return attempt_.id; }
+  AttemptId id() const { return id_; }
+  AttemptObserver& observer() { return *observer_; }
 
   // By the monotonic clock, as MonotonicNow gives it.
-  absl::Duration deadline() const { return started_ + run_timeout_; }
+  absl::Duration deadline() const { return deadline_; }
   static absl::Duration MonotonicNow();
 
-  // What the sandbox is to run.
-  std::string RunFrame() const;
+  const std::string& source() const { return task_->lua().source(); }
+  // To be set before AppendFrame, or never.
+  void set_script(std::shared_ptr<const CachedScript> script) { script_ = std::move(script); }
+  const std::shared_ptr<const CachedScript>& script() const { return script_; }
 
-  // What the sandbox's process had used before this attempt.
+  // Appends what makes a sandbox run the attempt, or go on with it.
+  void AppendFrame(uint64_t seed, std::string& batch) const;
+
+  // What the sandbox's process had used before this attempt's turn.
   void set_cpu_time_before(absl::Duration cpu_time) { cpu_time_before_ = cpu_time; }
+
+  // Waiting for a process does not count.
+  void PutOffDeadline(absl::Duration by) { deadline_ += by; }
+
+  // To be run with nothing behind it in its batch, as the process died that had it in one with others.
+  bool alone() const { return alone_; }
+  void set_alone() { alone_ = true; }
+
+  // It takes none of the handler's slots, the observer was told so.
+  bool has_left() const { return has_left_; }
+  void set_has_left(bool has_left) { has_left_ = has_left; }
+
+  // The sandbox has parked it: what AppendFrame appends from now on. `generation` is that of the process.
+  void Park(const sandbox::Parked& parked, int generation);
+  bool is_parked() const { return generation_ != 0; }
+  int generation() const { return generation_; }
+  sandbox::Why why_parked() const { return why_parked_; }
+  // When a script that sleeps wants to be woken, by the monotonic clock.
+  absl::Duration wake_time() const { return wake_time_; }
+  // What it takes while it is parked.
+  size_t parked_bytes() const;
+
+  // The answer to the call that it is parked for.
+  void set_answer(absl::StatusOr<std::string> answer) {
+    answer_ = std::make_unique<absl::StatusOr<std::string>>(std::move(answer));
+  }
+  bool has_answer() const { return answer_ != nullptr; }
 
   // Passes Output, Log or Progress on. False when it is another frame, or the sandbox says more than it
   // should have let through.
   bool OnEvent(const sandbox::Frame& frame);
 
+  // It is to end. Kept is the first reason.
+  void set_kill_reason(KillReason reason) {
+    if (kill_reason_ == KillReason::kNone) kill_reason_ = reason;
+  }
+  KillReason kill_reason() const { return kill_reason_; }
+
   // Each calls OnDone; one of them, once.
   void FinishDone(const sandbox::Done& done);
-  void FinishDead(KillReason reason, const SandboxProcess::Death& death);
-  void FinishUnstarted(KillReason reason);          // Its process did not come in time.
+  void FinishDead(const SandboxProcess::Death& death);
+  void FinishElsewhere();                           // While no process ran it, for its kill reason.
   void FinishUnstartable(const absl::Status& why);  // There is no process to be had.
+  void FinishLost();                                // Nobody is left who could go on with it.
 
  private:
   bool Charge(size_t bytes);
-  absl::Status KillStatus(KillReason reason, const std::string& death) const;
+  absl::Status KillStatus(const std::string& otherwise) const;
+  absl::Status EndingStatus(const sandbox::Done& done) const;
   void Finish(Outcome outcome);
 
-  const Attempt attempt_;
+  const AttemptId id_;
   const std::unique_ptr<AttemptObserver> observer_;
+  std::shared_ptr<const v1::Task> task_;  // Null once it was parked: a sandbox needs no more of it.
+  std::shared_ptr<const CachedScript> script_;
+  const int32_t number_;
+  int32_t generation_ = 0;
   const absl::Duration started_;
-  const absl::Duration run_timeout_;
+  absl::Duration deadline_;
   absl::Duration cpu_time_before_;
+  absl::Duration cpu_time_parked_;  // In turns that have ended.
+  absl::Duration wake_time_;
+  const int64_t memory_limit_;
+  const int64_t output_limit_;
+  const absl::Duration cpu_limit_;
   int64_t output_bytes_ = 0;
+  int64_t progress_reports_ = 0;
+  bool alone_ = false;
+  bool has_left_ = false;
+  KillReason kill_reason_ = KillReason::kNone;
+  sandbox::Why why_parked_ = sandbox::Why::kSleeps;
+  std::string difference_;
+  std::unique_ptr<absl::StatusOr<std::string>> answer_;
 };
 
 }  // namespace errand::handlers

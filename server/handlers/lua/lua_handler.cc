@@ -16,35 +16,65 @@ constexpr absl::Duration kMinBackoff = absl::Milliseconds(100);
 constexpr absl::Duration kMaxBackoff = absl::Seconds(5);
 constexpr int kHopeless = 3;  // So many failures to start in a row, and attempts no longer wait.
 
+// Attempts in hand for each worker: so many share it in turns, and more if all of them fit into one slice.
+constexpr int kSharing = 4;
+constexpr int kMaxBatch = 64;
+// One that had to give way waits no longer than this for others that come.
+constexpr absl::Duration kMaxPassedOver = absl::Milliseconds(100);
+// Processes that may be started in place of those that do not give way.
+constexpr int kMaxInPlace = 4;
+
+// The attempt that a frame is about; 0 for none.
+AttemptId AttemptOf(const sandbox::Frame& frame) {
+  return std::visit(
+      [](const auto& taken) -> AttemptId {
+        if constexpr (requires { taken.attempt; }) {
+          return taken.attempt;
+        } else {
+          return 0;
+        }
+      },
+      frame);
+}
+
 }  // namespace
 
-// A process and the attempt that it runs.
+// A process and the attempts that it was fed.
 struct LuaHandler::Worker final : SandboxProcess::Owner {
   explicit Worker(LuaHandler& handler) : handler(handler) {}
   void OnFrame(const sandbox::Frame& frame) override { handler.OnFrame(*this, frame); }
   void OnDeath(const SandboxProcess::Death& death) override { handler.OnDeath(*this, death); }
 
-  LuaHandler& handler;
-  // Set once, before the worker is seen by others.
-  std::shared_ptr<SandboxProcess> process;
+  LuaAttempt* Find(AttemptId id) const {
+    for (LuaAttempt* attempt : batch) {
+      if (attempt->id() == id) return attempt;
+    }
+    return nullptr;
+  }
 
-  // Guarded by the handler's mutex. `attempt` is taken away by the loop's thread only, which may therefore
-  // use it without.
+  LuaHandler& handler;
+  std::shared_ptr<SandboxProcess> process;  // Null while it is being forked; then constant.
+
+  // Guarded by the handler's mutex.
   State state = State::kStarting;
-  std::unique_ptr<LuaAttempt> attempt;
-  KillReason kill_reason = KillReason::kNone;
+  std::deque<LuaAttempt*> batch;  // In order; the first one runs.
+  absl::Duration turn_start;
+  absl::Duration asked_at = absl::InfiniteDuration();  // When it was asked to give way, this turn.
+  absl::Duration kill_at = absl::InfiniteDuration();   // As one of the batch was told to stop.
+  bool broken = false;                                 // It did not keep to the protocol.
+  bool stuck = false;                                  // It does not give way: another takes its place.
+  absl::flat_hash_map<sandbox::ScriptNumber, std::weak_ptr<const CachedScript>> scripts;  // That it knows.
 
   // Owned by the loop's thread.
-  std::string refusal;
   std::unique_ptr<io::Timer> start_timeout;
 };
 
-absl::StatusOr<std::unique_ptr<LuaHandler>> LuaHandler::Create(LuaHandlerOptions options, io::Loop* loop) {
+absl::StatusOr<std::unique_ptr<LuaHandler>> LuaHandler::Create(LuaHandlerOptions options, Zygote* zygote) {
   if (options.workers < 1 || options.spares < 0) {
     return absl::InvalidArgumentError("Lua needs at least one worker and no negative number of spares");
   }
-  std::unique_ptr<LuaHandler> handler(new LuaHandler(std::move(options), loop));
-  loop->Post([handler = handler.get()] { handler->StartMissing(); });
+  std::unique_ptr<LuaHandler> handler(new LuaHandler(options, zygote));
+  zygote->loop()->Post([handler = handler.get()] { handler->StartMissing(); });
   absl::Status failure;
   {
     LuaHandler& self = *handler;
@@ -59,11 +89,13 @@ absl::StatusOr<std::unique_ptr<LuaHandler>> LuaHandler::Create(LuaHandlerOptions
   return absl::FailedPreconditionError(failure.message());
 }
 
-LuaHandler::LuaHandler(LuaHandlerOptions options, io::Loop* loop)
-    : options_(std::move(options)),
-      loop_(loop),
-      backoff_(std::make_unique<io::Timer>(loop, [this] { StartMissing(); })),
-      deadline_(std::make_unique<io::Timer>(loop, [this] { EndOverdue(); })) {}
+LuaHandler::LuaHandler(LuaHandlerOptions options, Zygote* zygote)
+    : options_(options),
+      zygote_(zygote),
+      loop_(zygote->loop()),
+      slots_(options.workers * kSharing),
+      backoff_(std::make_unique<io::Timer>(loop_, [this] { StartMissing(); })),
+      clock_(std::make_unique<io::Timer>(loop_, [this] { OnClock(); })) {}
 
 LuaHandler::~LuaHandler() {
   absl::Notification done;
@@ -74,136 +106,263 @@ LuaHandler::~LuaHandler() {
   done.WaitForNotification();
 }
 
+size_t LuaHandler::parked_bytes() {
+  absl::MutexLock lock(&mu_);
+  return parked_.bytes();
+}
+
+// --- attempts come, and are fed to workers ---
+
 void LuaHandler::Start(Attempt attempt, std::unique_ptr<AttemptObserver> observer) {
   auto lua = std::make_unique<LuaAttempt>(std::move(attempt), std::move(observer));
-  const std::string frame = lua->RunFrame();
   absl::Status failure;
   {
     absl::MutexLock lock(&mu_);
-    if (!closing_) {
-      const absl::Duration deadline = lua->deadline();
-      if (AssignToIdle(lua, frame)) {
-        WatchDeadline(deadline);
-        return;
-      }
-      failure = start_failure_;
-      // Unless starting is hopeless, a worker will be ready soon: one is started for each that ended.
-      if (failure.ok()) {
-        waiting_.push_back(std::move(lua));
-        WatchDeadline(deadline);
-        return;
-      }
+    // Unless starting is hopeless, a worker will be ready soon: one is started for each that ended.
+    failure = idle_.empty() ? start_failure_ : absl::OkStatus();
+    if (!closing_ && failure.ok()) {
+      lua->set_script(scripts_.Find("", lua->source()));
+      Enqueue(std::move(lua));
+      Dispatch();
+      return;
     }
   }
   if (failure.ok()) {
-    lua->FinishUnstarted(KillReason::kStopped);
+    lua->set_kill_reason(KillReason::kStopped);
+    lua->FinishElsewhere();
   } else {
     lua->FinishUnstartable(failure);
   }
 }
 
-void LuaHandler::Stop(AttemptId id) {
-  absl::MutexLock lock(&mu_);
-  for (const auto& worker : workers_) {
-    if (worker->attempt != nullptr && worker->attempt->id() == id) {
-      Kill(*worker, KillReason::kStopped);
-      return;
-    }
-  }
-  const auto waiting = std::find_if(waiting_.begin(), waiting_.end(),
-                                    [id](const auto& attempt) { return attempt->id() == id; });
-  if (waiting == waiting_.end()) return;
-  loop_->Post([attempt = std::move(*waiting)] { attempt->FinishUnstarted(KillReason::kStopped); });
-  waiting_.erase(waiting);
+void LuaHandler::Enqueue(std::unique_ptr<LuaAttempt> attempt) {
+  ready_.push_back({attempt.get(), LuaAttempt::MonotonicNow()});
+  const AttemptId id = attempt->id();
+  in_hand_[id] = std::move(attempt);
 }
 
-bool LuaHandler::Assign(Worker& worker, std::unique_ptr<LuaAttempt>& attempt, const std::string& frame) {
-  attempt->set_cpu_time_before(worker.process->CpuTime());
-  if (!worker.process->Send(frame)) {
-    worker.state = State::kEnding;  // It died a moment ago: OnDeath is on its way.
-    return false;
+void LuaHandler::Dispatch() {
+  while (!idle_.empty() && HasReady()) {
+    Worker& worker = *idle_.back();  // The last one used: its memory is warm.
+    idle_.pop_back();
+    Feed(worker);
   }
-  worker.attempt = std::move(attempt);
-  worker.state = State::kBusy;
+  if (!HasReady()) return;
+  for (const auto& worker : workers_) {
+    if (worker->state == State::kBusy && !worker->stuck) WatchUntil(worker->turn_start + kSlice);
+  }
+}
+
+bool LuaHandler::TakeReady(absl::Duration now, Ready& taken) {
+  std::deque<Ready>& from =
+      ready_.empty() || (!turned_.empty() && now - turned_.front().since > kMaxPassedOver) ? turned_ : ready_;
+  if (from.empty()) return false;
+  taken = from.front();
+  from.pop_front();
   return true;
 }
 
-bool LuaHandler::AssignToIdle(std::unique_ptr<LuaAttempt>& attempt, const std::string& frame) {
-  while (!idle_.empty()) {
-    Worker& worker = *idle_.back();  // The last one used: its memory is warm.
-    idle_.pop_back();
-    if (Assign(worker, attempt, frame)) return true;
+void LuaHandler::Feed(Worker& worker) {
+  const absl::Duration now = LuaAttempt::MonotonicNow();
+  const absl::Duration cpu_time = worker.process->CpuTime();
+  // The others are to have theirs.
+  const auto workers = static_cast<size_t>(options_.workers);
+  const size_t most = std::clamp<size_t>((ready_.size() + workers - 1) / workers, 1, kMaxBatch);
+  std::string batch;
+  sandbox::StartBatch(batch);
+  Ready next;
+  while (worker.batch.size() < most && batch.size() < sandbox::kBatchBytes && TakeReady(now, next)) {
+    LuaAttempt& attempt = *next.attempt;
+    if (attempt.is_parked() && attempt.generation() != worker.process->generation()) {
+      FinishLater(TakeInHand(&attempt));
+      continue;
+    }
+    if (attempt.alone() && !worker.batch.empty()) {
+      ready_.push_front(next);
+      break;
+    }
+    attempt.PutOffDeadline(now - next.since);
+    attempt.set_cpu_time_before(cpu_time);
+    AddToBatch(worker, attempt, batch);
+    WatchUntil(attempt.deadline());
+    // One that takes long keeps nobody waiting behind it.
+    if (attempt.alone() || (attempt.is_parked() && attempt.why_parked() == sandbox::Why::kGivesWay)) break;
   }
-  return false;
+  if (worker.batch.empty()) {
+    idle_.push_back(&worker);
+    return;
+  }
+  sandbox::FinishBatch(batch);
+  worker.turn_start = now;
+  worker.asked_at = absl::InfiniteDuration();
+  worker.state = State::kBusy;
+  worker.process->Send(batch);  // If it died a moment ago, OnDeath is on its way.
 }
 
-void LuaHandler::Kill(Worker& worker, KillReason reason) {
-  if (worker.kill_reason == KillReason::kNone) worker.kill_reason = reason;
+void LuaHandler::AddToBatch(Worker& worker, LuaAttempt& attempt, std::string& batch) {
+  if (const auto& script = attempt.script(); script != nullptr) {
+    if (worker.scripts.size() > ScriptCache::kMaxScripts) {
+      absl::erase_if(worker.scripts, [&batch](const auto& known) {
+        if (!known.second.expired()) return false;
+        sandbox::Append(sandbox::Forget{known.first}, batch);
+        return true;
+      });
+    }
+    if (worker.scripts.try_emplace(script->number, script).second) {
+      sandbox::Append(sandbox::Script{script->number, script->chunk_name, script->source}, batch);
+    }
+  }
+  attempt.AppendFrame(absl::Uniform<uint64_t>(seeds_), batch);
+  worker.batch.push_back(&attempt);
+}
+
+std::unique_ptr<LuaAttempt> LuaHandler::TakeInHand(LuaAttempt* attempt) {
+  const auto found = in_hand_.find(attempt->id());
+  std::unique_ptr<LuaAttempt> taken = std::move(found->second);
+  in_hand_.erase(found);
+  return taken;
+}
+
+// For its kill reason; without one it is parked and no process can go on with it.
+void LuaHandler::FinishLater(std::unique_ptr<LuaAttempt> attempt) {
+  loop_->Post([attempt = std::move(attempt)] {
+    if (attempt->has_left()) attempt->observer().OnResumed();
+    if (attempt->kill_reason() == KillReason::kNone) {
+      attempt->FinishLost();
+    } else {
+      attempt->FinishElsewhere();
+    }
+  });
+}
+
+// --- stopping ---
+
+void LuaHandler::Stop(AttemptId id) {
+  absl::MutexLock lock(&mu_);
+  std::unique_ptr<LuaAttempt> stopped = parked_.Take(id);
+  if (stopped == nullptr) {
+    const auto found = in_hand_.find(id);
+    if (found == in_hand_.end()) return;
+    LuaAttempt* const attempt = found->second.get();
+    for (const auto& worker : workers_) {
+      if (worker->Find(id) != nullptr) {
+        StopInWorker(*worker, *attempt, KillReason::kStopped);
+        return;
+      }
+    }
+    const auto is_it = [attempt](const Ready& ready) { return ready.attempt == attempt; };
+    ready_.erase(std::remove_if(ready_.begin(), ready_.end(), is_it), ready_.end());
+    turned_.erase(std::remove_if(turned_.begin(), turned_.end(), is_it), turned_.end());
+    stopped = TakeInHand(attempt);
+  }
+  stopped->set_kill_reason(KillReason::kStopped);
+  FinishLater(std::move(stopped));
+}
+
+void LuaHandler::StopInWorker(Worker& worker, LuaAttempt& attempt, KillReason reason) {
+  if (attempt.kill_reason() != KillReason::kNone) return;
+  attempt.set_kill_reason(reason);
+  worker.process->Signal(sandbox::kStopSignal, attempt.id());
+  worker.kill_at = std::min(worker.kill_at, LuaAttempt::MonotonicNow() + kGrace);
+  WatchUntil(worker.kill_at);
+}
+
+void LuaHandler::Kill(Worker& worker) {
+  worker.state = State::kEnding;
   worker.process->Kill();
 }
 
-void LuaHandler::WatchDeadline(absl::Duration deadline) {
-  // One timer for all: as a rule it is set for an earlier attempt already, and nobody has to wake the loop.
-  if (deadline >= watched_until_) return;
-  watched_until_ = deadline;
-  loop_->Post([this] { EndOverdue(); });
+void LuaHandler::WatchUntil(absl::Duration time) {
+  // One timer for all: as a rule it is set for something earlier already, and nobody has to wake the loop.
+  if (time >= watched_until_) return;
+  watched_until_ = time;
+  loop_->Post([this] { OnClock(); });
 }
 
-void LuaHandler::EndOverdue() {
-  std::vector<std::unique_ptr<LuaAttempt>> overdue;
+void LuaHandler::OnClock() {
+  if (clock_ == nullptr) return;
+  std::vector<std::unique_ptr<LuaAttempt>> due;
+  bool missing = false;
   {
     absl::MutexLock lock(&mu_);
+    watched_until_ = absl::ZeroDuration();  // Whatever comes up meanwhile is seen below.
     const absl::Duration now = LuaAttempt::MonotonicNow();
-    absl::Duration next = absl::InfiniteDuration();
+    while (auto attempt = parked_.TakeDue(now)) due.push_back(std::move(attempt));
+    absl::Duration next = parked_.NextDue();
+    const bool wanted = HasReady() && idle_.empty();
     for (const auto& worker : workers_) {
-      if (worker->attempt == nullptr) continue;
-      if (worker->attempt->deadline() <= now) {
-        Kill(*worker, KillReason::kTimeout);
+      if (worker->state != State::kBusy) continue;
+      for (LuaAttempt* attempt : worker->batch) {
+        if (attempt->deadline() <= now) StopInWorker(*worker, *attempt, KillReason::kTimeout);
+        if (attempt->deadline() > now) next = std::min(next, attempt->deadline());
+      }
+      if (worker->kill_at <= now) {
+        Kill(*worker);
+        missing = true;
+        continue;
+      }
+      next = std::min(next, worker->kill_at);
+      if (!wanted || worker->stuck) continue;
+      if (now < worker->turn_start + kSlice) {
+        next = std::min(next, worker->turn_start + kSlice);
+      } else if (worker->asked_at == absl::InfiniteDuration()) {
+        worker->asked_at = now;
+        worker->process->Signal(sandbox::kGiveWaySignal, worker->batch.front()->id());
+        next = std::min(next, now + kSlice);
+      } else if (now >= worker->asked_at + kSlice) {
+        worker->stuck = true;
+        missing = true;
       } else {
-        next = std::min(next, worker->attempt->deadline());
+        next = std::min(next, worker->asked_at + kSlice);
       }
     }
-    for (auto& attempt : waiting_) {
-      if (attempt->deadline() <= now) {
-        overdue.push_back(std::move(attempt));
-      } else {
-        next = std::min(next, attempt->deadline());
-      }
-    }
-    waiting_.erase(std::remove(waiting_.begin(), waiting_.end(), nullptr), waiting_.end());
     watched_until_ = next;
-    deadline_->Set(next - now);
+    clock_->Set(next - now);
   }
-  for (const auto& attempt : overdue) attempt->FinishUnstarted(KillReason::kTimeout);
+  if (missing) StartMissing();
+  for (auto& attempt : due) Wake(std::move(attempt));
 }
+
+// --- workers come and go ---
 
 void LuaHandler::StartMissing() {
   for (;;) {
+    Worker* worker;
     {
       absl::MutexLock lock(&mu_);
       if (closing_ || backoff_->is_set()) return;
-      const auto living = std::count_if(workers_.begin(), workers_.end(),
-                                        [](const auto& worker) { return worker->state != State::kEnding; });
-      if (living >= options_.workers + options_.spares) return;
+      int useful = 0;
+      int all = 0;
+      for (const auto& other : workers_) {
+        all += other->state != State::kEnding ? 1 : 0;
+        useful += other->state != State::kEnding && !other->stuck ? 1 : 0;
+      }
+      const int wanted = options_.workers + options_.spares;
+      if (useful >= wanted || all >= wanted + kMaxInPlace) return;
+      workers_.push_back(std::make_unique<Worker>(*this));
+      worker = workers_.back().get();
     }
-    if (const absl::Status started = StartWorker(); !started.ok()) {
-      OnWorkerFailed(started);
-      return;
-    }
+    zygote_->Fork(worker, [this, worker](absl::StatusOr<std::shared_ptr<SandboxProcess>> forked) {
+      OnForked(worker, std::move(forked));
+    });
   }
 }
 
-absl::Status LuaHandler::StartWorker() {
-  auto worker = std::make_unique<Worker>(*this);
-  auto process = SandboxProcess::Start(options_.sandbox_path, loop_, worker.get());
-  if (!process.ok()) return process.status();
-  worker->process = *std::move(process);
-  SandboxProcess* const started = worker->process.get();
-  worker->start_timeout = std::make_unique<io::Timer>(loop_, [started] { started->Kill(); });
+void LuaHandler::OnForked(Worker* worker, absl::StatusOr<std::shared_ptr<SandboxProcess>> forked) {
+  if (!forked.ok()) {
+    {
+      absl::MutexLock lock(&mu_);
+      if (closing_) return;
+      Remove(*worker);
+    }
+    OnWorkerFailed(forked.status());
+    return;
+  }
+  SandboxProcess* const process = forked->get();
+  worker->start_timeout = std::make_unique<io::Timer>(loop_, [process] { process->Kill(); });
   worker->start_timeout->Set(kStartTimeout);
   absl::MutexLock lock(&mu_);
-  workers_.push_back(std::move(worker));
-  return absl::OkStatus();
+  worker->process = *std::move(forked);
 }
 
 void LuaHandler::OnWorkerFailed(const absl::Status& why) {
@@ -213,135 +372,267 @@ void LuaHandler::OnWorkerFailed(const absl::Status& why) {
     spdlog::error("{}; trying again in {} ms", std::string(why.message()), absl::ToInt64Milliseconds(wait));
     backoff_->Set(wait);
   }
-  std::deque<std::unique_ptr<LuaAttempt>> hopeless;
+  std::vector<std::unique_ptr<LuaAttempt>> hopeless;
   {
     absl::MutexLock lock(&mu_);
     if (any_ready_ && failures_ < kHopeless) return;
     start_failure_ = why;
-    const bool starting = std::any_of(workers_.begin(), workers_.end(),
-                                      [](const auto& worker) { return worker->state == State::kStarting; });
-    if (!starting) hopeless.swap(waiting_);
+    const bool others = std::any_of(workers_.begin(), workers_.end(),
+                                    [](const auto& worker) { return worker->state != State::kEnding; });
+    if (!others) {
+      for (const std::deque<Ready>* queue : {&ready_, &turned_}) {
+        for (const Ready& ready : *queue) hopeless.push_back(TakeInHand(ready.attempt));
+      }
+      ready_.clear();
+      turned_.clear();
+    }
   }
   for (const auto& attempt : hopeless) attempt->FinishUnstartable(why);
 }
 
-void LuaHandler::OnFrame(Worker& worker, const sandbox::Frame& frame) {
-  State state;
-  bool busy;
-  {
-    absl::MutexLock lock(&mu_);
-    if (worker.kill_reason == KillReason::kBroken) return;
-    state = worker.state;
-    busy = worker.attempt != nullptr;
-  }
-  if (state == State::kStarting) {
-    OnStarting(worker, frame);
-  } else if (const auto* done = std::get_if<sandbox::Done>(&frame); done != nullptr && busy) {
-    OnDone(worker, *done);
-  } else if (!busy || !worker.attempt->OnEvent(frame)) {
-    if (state == State::kEnding) return;
-    spdlog::error("sandbox {} sent a frame out of turn and is killed", worker.process->pid());
-    absl::MutexLock lock(&mu_);
-    if (state == State::kIdle) {
-      idle_.erase(std::remove(idle_.begin(), idle_.end(), &worker), idle_.end());
-    }
-    Kill(worker, KillReason::kBroken);
-  }
-}
-
-void LuaHandler::OnStarting(Worker& worker, const sandbox::Frame& frame) {
-  if (const auto* refused = std::get_if<sandbox::Refused>(&frame)) {
-    worker.refusal = std::string(refused->problem);
+void LuaHandler::OnWorkerReady(Worker& worker, const sandbox::Frame& frame) {
+  if (!std::holds_alternative<sandbox::Ready>(frame)) {
+    worker.process->Kill();
     return;
   }
-  const auto* ready = std::get_if<sandbox::Ready>(&frame);
-  if (ready != nullptr && ready->version == sandbox::kProtocolVersion) {
-    OnWorkerReady(worker);
-    return;
-  }
-  worker.refusal = "it is of another version than the server";
-  worker.process->Kill();
-}
-
-void LuaHandler::OnWorkerReady(Worker& worker) {
   worker.start_timeout = nullptr;
   failures_ = 0;
   absl::MutexLock lock(&mu_);
   start_failure_ = absl::OkStatus();
   any_ready_ = true;
   BecomeIdle(worker);
+  Dispatch();
 }
 
 void LuaHandler::BecomeIdle(Worker& worker) {
   worker.state = State::kIdle;
-  if (waiting_.empty()) {
-    idle_.push_back(&worker);
-    return;
-  }
-  auto& attempt = waiting_.front();
-  if (Assign(worker, attempt, attempt->RunFrame())) waiting_.pop_front();
-}
-
-void LuaHandler::OnDone(Worker& worker, const sandbox::Done& done) {
-  const bool ends =
-      done.ending == sandbox::Ending::kMemoryExceeded || done.ending == sandbox::Ending::kOutputExceeded;
-  std::unique_ptr<LuaAttempt> attempt;
-  {
-    absl::MutexLock lock(&mu_);
-    attempt = std::move(worker.attempt);
-    if (ends) Kill(worker, KillReason::kStopped);
-    if (worker.kill_reason != KillReason::kNone) {
-      worker.state = State::kEnding;
-    } else {
-      BecomeIdle(worker);
+  if (worker.stuck) {
+    // It is free again, but another has its place.
+    worker.stuck = false;
+    const auto useful = std::count_if(workers_.begin(), workers_.end(), [](const auto& other) {
+      return other->state != State::kEnding && !other->stuck;
+    });
+    if (useful > options_.workers + options_.spares) {
+      Kill(worker);
+      return;
     }
   }
-  // Before OnDone, which may well start the next attempt.
-  if (ends) StartMissing();
-  attempt->FinishDone(done);
+  idle_.push_back(&worker);
+}
+
+std::unique_ptr<LuaHandler::Worker> LuaHandler::Remove(Worker& worker) {
+  idle_.erase(std::remove(idle_.begin(), idle_.end(), &worker), idle_.end());
+  const auto found = std::find_if(workers_.begin(), workers_.end(),
+                                  [&worker](const auto& other) { return other.get() == &worker; });
+  std::unique_ptr<Worker> removed = std::move(*found);
+  workers_.erase(found);
+  return removed;
 }
 
 void LuaHandler::OnDeath(Worker& worker, const SandboxProcess::Death& death) {
   std::unique_ptr<Worker> dead;
+  std::vector<std::unique_ptr<LuaAttempt>> over;
   {
     absl::MutexLock lock(&mu_);
-    idle_.erase(std::remove(idle_.begin(), idle_.end(), &worker), idle_.end());
-    const auto found = std::find_if(workers_.begin(), workers_.end(),
-                                    [&worker](const auto& other) { return other.get() == &worker; });
-    dead = std::move(*found);
-    workers_.erase(found);
+    dead = Remove(worker);
+    // Whom it had told of is not in the batch any more. Of the others the first one ran, as a rule; but what
+    // it had gathered may be lost, so those that cannot be told apart run again, each alone.
+    const bool stopped = std::any_of(dead->batch.begin(), dead->batch.end(), [](LuaAttempt* attempt) {
+      return attempt->kill_reason() != KillReason::kNone;
+    });
+    const bool blamed = !stopped && dead->batch.size() == 1;
+    const absl::Duration now = LuaAttempt::MonotonicNow();
+    for (; !dead->batch.empty(); dead->batch.pop_back()) {
+      LuaAttempt* const attempt = dead->batch.back();
+      if (blamed || attempt->kill_reason() != KillReason::kNone) {
+        over.push_back(TakeInHand(attempt));
+      } else {
+        if (!stopped) attempt->set_alone();
+        ready_.push_front({attempt, now});
+      }
+    }
   }
   if (dead->state == State::kStarting) {
-    OnWorkerFailed(absl::UnavailableError(
-        absl::StrCat("'", options_.sandbox_path, "' ",
-                     dead->refusal.empty() ? absl::StrCat(death.reason, " before it was ready")
-                                           : absl::StrCat("cannot be used: ", dead->refusal))));
+    OnWorkerFailed(
+        absl::UnavailableError(absl::StrCat("a sandbox process ", death.reason, " before it was ready")));
   } else {
     if (dead->state == State::kIdle) spdlog::warn("an idle sandbox {}", death.reason);
     StartMissing();
   }
-  if (dead->attempt != nullptr) dead->attempt->FinishDead(dead->kill_reason, death);
+  for (const auto& attempt : over) attempt->FinishDead(death);
+  absl::MutexLock lock(&mu_);
+  Dispatch();
 }
 
 void LuaHandler::ShutDown() {
   std::vector<std::unique_ptr<Worker>> workers;
-  std::deque<std::unique_ptr<LuaAttempt>> waiting;
+  std::vector<std::unique_ptr<LuaAttempt>> rest;
   {
     absl::MutexLock lock(&mu_);
     closing_ = true;
     workers.swap(workers_);
-    waiting.swap(waiting_);
     idle_.clear();
+    ready_.clear();
+    turned_.clear();
+    rest = parked_.TakeAll();
+    for (auto& [id, attempt] : in_hand_) {
+      attempt->set_kill_reason(KillReason::kStopped);
+      const bool runs = std::any_of(workers.begin(), workers.end(),
+                                    [id = id](const auto& worker) { return worker->Find(id) != nullptr; });
+      if (!runs) rest.push_back(std::move(attempt));
+    }
   }
   backoff_ = nullptr;
-  deadline_ = nullptr;
-  for (const auto& worker : workers) worker->process->Kill();
+  clock_ = nullptr;
+  for (const auto& worker : workers) zygote_->Forget(worker.get());
+  for (const auto& worker : workers) {
+    if (worker->process != nullptr) worker->process->Kill();
+  }
   for (const auto& worker : workers) {
     worker->start_timeout = nullptr;
+    if (worker->process == nullptr) continue;
     const SandboxProcess::Death death = worker->process->End();
-    if (worker->attempt != nullptr) worker->attempt->FinishDead(KillReason::kStopped, death);
+    for (LuaAttempt* attempt : worker->batch) attempt->FinishDead(death);
   }
-  for (const auto& attempt : waiting) attempt->FinishUnstarted(KillReason::kStopped);
+  for (const auto& attempt : rest) {
+    attempt->set_kill_reason(KillReason::kStopped);
+    if (attempt->has_left()) attempt->observer().OnResumed();
+    attempt->FinishElsewhere();
+  }
+  absl::MutexLock lock(&mu_);
+  in_hand_.clear();
+}
+
+// --- what workers say ---
+
+void LuaHandler::OnFrame(Worker& worker, const sandbox::Frame& frame) {
+  State state;
+  LuaAttempt* attempt;
+  {
+    absl::MutexLock lock(&mu_);
+    state = worker.state;
+    attempt = worker.Find(AttemptOf(frame));
+    if (worker.broken) return;
+  }
+  if (state == State::kStarting) {
+    OnWorkerReady(worker, frame);
+  } else if (attempt == nullptr) {
+    OnBroken(worker);
+  } else if (const auto* done = std::get_if<sandbox::Done>(&frame)) {
+    OnDone(worker, *attempt, *done);
+  } else if (const auto* parked = std::get_if<sandbox::Parked>(&frame)) {
+    OnParked(worker, *attempt, *parked);
+  } else if (std::holds_alternative<sandbox::Returned>(frame)) {
+    OnReturned(worker, *attempt);
+  } else if (std::holds_alternative<sandbox::Waits>(frame)) {
+    OnWaits(worker);
+  } else if (!attempt->OnEvent(frame)) {
+    OnBroken(worker);
+  }
+}
+
+// It did not keep to the protocol. Those of its batch that were not begun are run elsewhere.
+void LuaHandler::OnBroken(Worker& worker) {
+  absl::MutexLock lock(&mu_);
+  if (worker.state == State::kEnding) return;
+  worker.broken = true;
+  spdlog::error("sandbox {} sent a frame out of turn and is killed", worker.process->pid());
+  if (!worker.batch.empty()) worker.batch.front()->set_kill_reason(KillReason::kBroken);
+  idle_.erase(std::remove(idle_.begin(), idle_.end(), &worker), idle_.end());
+  Kill(worker);
+}
+
+// The attempt is out of the worker's hands.
+void LuaHandler::TurnEnded(Worker& worker, LuaAttempt& attempt) {
+  const absl::Duration now = LuaAttempt::MonotonicNow();
+  turn_ += (std::min(now - worker.turn_start, kSlice) - turn_) / 8;
+  const int64_t fitting =
+      absl::ToInt64Nanoseconds(kSlice) / std::max<int64_t>(1, absl::ToInt64Nanoseconds(turn_));
+  slots_.store(options_.workers * static_cast<int>(std::clamp<int64_t>(fitting, kSharing, kMaxBatch)),
+               std::memory_order_relaxed);
+  worker.turn_start = now;
+  worker.asked_at = absl::InfiniteDuration();
+  worker.batch.erase(std::find(worker.batch.begin(), worker.batch.end(), &attempt));
+  if (attempt.kill_reason() != KillReason::kNone) {
+    const bool others = std::any_of(worker.batch.begin(), worker.batch.end(), [](LuaAttempt* other) {
+      return other->kill_reason() != KillReason::kNone;
+    });
+    if (!others) worker.kill_at = absl::InfiniteDuration();
+  }
+  if (worker.batch.empty() && worker.state == State::kBusy) BecomeIdle(worker);
+}
+
+void LuaHandler::OnDone(Worker& worker, LuaAttempt& attempt, const sandbox::Done& done) {
+  std::unique_ptr<LuaAttempt> over;
+  {
+    absl::MutexLock lock(&mu_);
+    over = TakeInHand(&attempt);
+    TurnEnded(worker, attempt);
+    Dispatch();
+  }
+  over->FinishDone(done);
+}
+
+void LuaHandler::OnReturned(Worker& worker, LuaAttempt& attempt) {
+  std::unique_ptr<LuaAttempt> over;
+  {
+    absl::MutexLock lock(&mu_);
+    TurnEnded(worker, attempt);
+    if (attempt.kill_reason() == KillReason::kNone) {
+      ready_.push_back({&attempt, LuaAttempt::MonotonicNow()});
+    } else {
+      over = TakeInHand(&attempt);
+    }
+    Dispatch();
+  }
+  if (over != nullptr) over->FinishElsewhere();
+}
+
+void LuaHandler::OnWaits(Worker& worker) {
+  {
+    absl::MutexLock lock(&mu_);
+    worker.stuck = true;
+  }
+  StartMissing();
+}
+
+void LuaHandler::OnParked(Worker& worker, LuaAttempt& attempt, const sandbox::Parked& parked) {
+  std::unique_ptr<LuaAttempt> over;
+  bool leaves = false;
+  {
+    absl::MutexLock lock(&mu_);
+    attempt.Park(parked, worker.process->generation());
+    TurnEnded(worker, attempt);
+    if (attempt.kill_reason() != KillReason::kNone) {
+      over = TakeInHand(&attempt);
+    } else if (parked.why == sandbox::Why::kGivesWay) {
+      turned_.push_back({&attempt, LuaAttempt::MonotonicNow()});
+    } else {
+      // Beyond that it keeps its slot, so that no more come.
+      leaves = parked_.bytes() < options_.max_parked_bytes;
+      attempt.set_has_left(leaves);
+      parked_.Add(TakeInHand(&attempt));
+      WatchUntil(parked_.NextDue());
+    }
+    Dispatch();
+  }
+  if (leaves) attempt.observer().OnParked();
+  if (over != nullptr) over->FinishElsewhere();
+}
+
+void LuaHandler::Wake(std::unique_ptr<LuaAttempt> attempt) {
+  if (attempt->has_left()) {
+    attempt->set_has_left(false);
+    attempt->observer().OnResumed();
+  }
+  if (attempt->deadline() <= LuaAttempt::MonotonicNow()) {
+    attempt->set_kill_reason(KillReason::kTimeout);
+    attempt->FinishElsewhere();
+    return;
+  }
+  absl::MutexLock lock(&mu_);
+  Enqueue(std::move(attempt));
+  Dispatch();
 }
 
 }  // namespace errand::handlers

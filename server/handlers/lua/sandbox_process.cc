@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -18,54 +17,6 @@
 #include "spdlog/spdlog.h"
 
 namespace errand::handlers {
-namespace {
-
-constexpr int kChannelFd = 3;  // Where server/sandbox/main.cc expects it.
-
-// Of posix_spawn. glibc's shares memory with the child until it executes, and runs nothing there that could
-// touch a lock or the heap: safe with threads, and quick whatever the server's size.
-class SpawnPlan {
- public:
-  explicit SpawnPlan(int channel) {
-    posix_spawn_file_actions_init(&actions_);
-    posix_spawn_file_actions_adddup2(&actions_, channel, kChannelFd);
-    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-      if (fd == STDERR_FILENO) continue;  // Where the sanitizers report.
-#endif
-      posix_spawn_file_actions_addopen(&actions_, fd, "/dev/null", O_RDWR, 0);
-    }
-    posix_spawnattr_init(&attributes_);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes_, &none);
-    posix_spawnattr_setsigdefault(&attributes_, &all);
-    // A group of its own: ^C in the server's terminal must not reach scripts that the server lets finish.
-    posix_spawnattr_setpgroup(&attributes_, 0);
-    posix_spawnattr_setflags(&attributes_,
-                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  }
-  ~SpawnPlan() {
-    posix_spawn_file_actions_destroy(&actions_);
-    posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-
-  // 0, or an errno.
-  int Start(const std::string& path, pid_t& pid) {
-    std::string program = path;
-    std::string parent = absl::StrCat(getpid());
-    char* arguments[] = {program.data(), parent.data(), nullptr};
-    char* environment[] = {nullptr};  // The server's may hold secrets.
-    return posix_spawn(&pid, path.c_str(), &actions_, &attributes_, arguments, environment);
-  }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
-};
 
 std::string DescribeEnd(int status) {
   if (!WIFSIGNALED(status)) return absl::StrCat("exited with status ", WEXITSTATUS(status));
@@ -74,46 +25,33 @@ std::string DescribeEnd(int status) {
   return absl::StrCat("was killed by SIG", name);
 }
 
-}  // namespace
-
-absl::StatusOr<std::shared_ptr<SandboxProcess>> SandboxProcess::Start(const std::string& path, io::Loop* loop,
-                                                                      Owner* owner) {
-  int sockets[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0) {
-    return absl::ErrnoToStatus(errno, "socketpair for a sandbox");
-  }
-  pid_t pid;
-  const int error = SpawnPlan(sockets[1]).Start(path, pid);
-  close(sockets[1]);
-  if (error != 0) {
-    close(sockets[0]);
-    return absl::ErrnoToStatus(error, absl::StrCat("cannot start '", path, "'"));
-  }
-  fcntl(sockets[0], F_SETFL, O_NONBLOCK);
-  std::shared_ptr<SandboxProcess> process(new SandboxProcess(pid, sockets[0], loop, owner));
-  if (const absl::Status added = loop->Add(sockets[0], EPOLLIN, process.get()); !added.ok()) return added;
+absl::StatusOr<std::shared_ptr<SandboxProcess>> SandboxProcess::Adopt(pid_t pid, int fd, int generation,
+                                                                      io::Loop* loop, Owner* owner) {
+  fcntl(fd, F_SETFL, O_NONBLOCK);
+  std::shared_ptr<SandboxProcess> process(new SandboxProcess(pid, fd, generation, loop, owner));
+  if (const absl::Status added = loop->Add(fd, EPOLLIN, process.get()); !added.ok()) return added;
   return process;
 }
 
-SandboxProcess::SandboxProcess(pid_t pid, int fd, io::Loop* loop, Owner* owner)
-    : pid_(pid), fd_(fd), loop_(loop), owner_(owner) {}
+SandboxProcess::SandboxProcess(pid_t pid, int fd, int generation, io::Loop* loop, Owner* owner)
+    : pid_(pid), fd_(fd), generation_(generation), loop_(loop), owner_(owner) {}
 
 SandboxProcess::~SandboxProcess() { Reap(); }
 
-bool SandboxProcess::Send(const std::string& frames) {
+bool SandboxProcess::Send(const std::string& batch) {
   absl::MutexLock lock(&mu_);
   if (reaped_) return false;
   ssize_t sent = 0;
   if (unsent_.empty()) {
-    sent = send(fd_, frames.data(), frames.size(), MSG_NOSIGNAL);
+    sent = send(fd_, batch.data(), batch.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) return false;
     if (sent < 0) sent = 0;
-    if (static_cast<size_t>(sent) == frames.size()) return true;
+    if (static_cast<size_t>(sent) == batch.size()) return true;
     loop_->Post([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->SendRest();
     });
   }
-  unsent_.append(frames, static_cast<size_t>(sent), std::string::npos);
+  unsent_.append(batch, static_cast<size_t>(sent), std::string::npos);
   return true;
 }
 
@@ -140,6 +78,13 @@ void SandboxProcess::SendRest() {
 void SandboxProcess::Kill() {
   absl::MutexLock lock(&mu_);
   if (!reaped_) kill(pid_, SIGKILL);
+}
+
+void SandboxProcess::Signal(int signal, uint64_t attempt) {
+  absl::MutexLock lock(&mu_);
+  sigval value;
+  value.sival_ptr = reinterpret_cast<void*>(static_cast<uintptr_t>(attempt));
+  if (!reaped_) sigqueue(pid_, SIGRTMIN + signal, value);
 }
 
 absl::Duration SandboxProcess::CpuTime() {
@@ -175,8 +120,10 @@ void SandboxProcess::Receive() {
     switch (reader_.Next(frame)) {
       case sandbox::FrameReader::Result::kFrame:
         owner_->OnFrame(frame);
+        if (ended_) return;  // The owner has let go of it.
         break;
       case sandbox::FrameReader::Result::kNeedMore:
+        owner_->OnFrames();
         return;
       case sandbox::FrameReader::Result::kInvalid:
         spdlog::error("sandbox {} sent an invalid frame and is killed", pid_);
@@ -191,6 +138,7 @@ SandboxProcess::Death SandboxProcess::Reap() {
   Death death;
   absl::MutexLock lock(&mu_);
   if (reaped_) return death;
+  ended_ = true;
   loop_->Remove(fd_, this);
   close(fd_);
   kill(pid_, SIGKILL);  // Already on its way out, or this is what ends it: the wait is short.

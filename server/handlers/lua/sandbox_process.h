@@ -16,7 +16,10 @@
 
 namespace errand::handlers {
 
-// One errand-sandbox process and the socket to it.
+// "was killed by SIGSEGV", "exited with status 1": of a status that waitpid gives.
+std::string DescribeEnd(int status);
+
+// One process that runs scripts, forked by errand-sandbox, and the socket to it.
 //
 // Owned by shared_ptr and destroyed on the loop's thread, which kills and reaps it if need be. Nothing else
 // may wait for all children of the server.
@@ -37,21 +40,29 @@ class SandboxProcess final : public io::FdHandler, public std::enable_shared_fro
     // A frame came. What it views is valid during the call.
     virtual void OnFrame(const sandbox::Frame& frame) = 0;
 
+    // All frames that came together were passed on.
+    virtual void OnFrames() {}
+
     // The process is dead and reaped; the last call. The owner may let go of it.
     virtual void OnDeath(const Death& death) = 0;
   };
 
-  // Starts `path`. `loop` and `owner` are borrowed. On the loop's thread: the process dies with the thread
-  // that started it.
-  static absl::StatusOr<std::shared_ptr<SandboxProcess>> Start(const std::string& path, io::Loop* loop,
-                                                               Owner* owner);
+  // Takes over a child of this process and the socket to it. `generation` names who forked it: what one
+  // process parks another can resume if they have that in common. `loop` and `owner` are borrowed. On the
+  // loop's thread.
+  static absl::StatusOr<std::shared_ptr<SandboxProcess>> Adopt(pid_t pid, int fd, int generation,
+                                                               io::Loop* loop, Owner* owner);
   ~SandboxProcess() override;
 
   SandboxProcess(const SandboxProcess&) = delete;
   SandboxProcess& operator=(const SandboxProcess&) = delete;
 
-  // Writes frames, at once if the socket takes them. False when the process is dead. Any thread.
-  bool Send(const std::string& frames);
+  // Writes a batch (wire.h), at once if the socket takes it. False when the process is dead. Any thread.
+  bool Send(const std::string& batch);
+
+  // Queues SIGRTMIN + `signal`, sandbox::kStopSignal or kGiveWaySignal, for `attempt`. Only once the process
+  // has said Ready. Any thread.
+  void Signal(int signal, uint64_t attempt);
 
   // Ends the process; OnDeath follows. Any thread.
   void Kill();
@@ -63,11 +74,12 @@ class SandboxProcess final : public io::FdHandler, public std::enable_shared_fro
   absl::Duration CpuTime();
 
   pid_t pid() const { return pid_; }
+  int generation() const { return generation_; }
 
   void OnReady(uint32_t events) override;
 
  private:
-  SandboxProcess(pid_t pid, int fd, io::Loop* loop, Owner* owner);
+  SandboxProcess(pid_t pid, int fd, int generation, io::Loop* loop, Owner* owner);
 
   void SendRest();
   void Receive();
@@ -75,6 +87,7 @@ class SandboxProcess final : public io::FdHandler, public std::enable_shared_fro
 
   const pid_t pid_;
   const int fd_;
+  const int generation_;
   io::Loop* const loop_;
   Owner* const owner_;
 
@@ -85,6 +98,7 @@ class SandboxProcess final : public io::FdHandler, public std::enable_shared_fro
   // Owned by the loop's thread.
   sandbox::FrameReader reader_{sandbox::kMaxFrameFromSandbox};
   bool broken_ = false;  // It sent something that is not allowed.
+  bool ended_ = false;   // As `reaped_`.
 };
 
 }  // namespace errand::handlers

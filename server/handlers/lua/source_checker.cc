@@ -32,12 +32,12 @@ class SourceChecker::Owner final : public SandboxProcess::Owner {
   SourceChecker& checker_;
 };
 
-SourceChecker::SourceChecker(std::string sandbox_path, io::Loop* loop)
-    : sandbox_path_(std::move(sandbox_path)),
-      loop_(loop),
+SourceChecker::SourceChecker(Zygote* zygote)
+    : zygote_(zygote),
+      loop_(zygote->loop()),
       owner_(std::make_unique<Owner>(*this)),
-      overdue_(std::make_unique<io::Timer>(loop, [this] { OnOverdue(); })),
-      backoff_(std::make_unique<io::Timer>(loop, [this] { StartProcess(); })) {
+      overdue_(std::make_unique<io::Timer>(loop_, [this] { OnOverdue(); })),
+      backoff_(std::make_unique<io::Timer>(loop_, [this] { StartProcess(); })) {
   loop_->Post([this] { StartProcess(); });
 }
 
@@ -79,7 +79,7 @@ void SourceChecker::RememberGood(size_t hash) {
 }
 
 void SourceChecker::Enqueue(Pending pending) {
-  const bool unanswerable = process_ == nullptr || queue_.size() >= kMaxPending ||
+  const bool unanswerable = (process_ == nullptr && !forking_) || queue_.size() >= kMaxPending ||
                             pending.source.size() > static_cast<size_t>(task::kMaxSourceBytes);
   if (unanswerable) {
     pending.done(absl::OkStatus());
@@ -91,19 +91,25 @@ void SourceChecker::Enqueue(Pending pending) {
 }
 
 void SourceChecker::StartProcess() {
-  auto process = SandboxProcess::Start(sandbox_path_, loop_, owner_.get());
-  if (!process.ok()) {
-    OnProcessGone(std::string(process.status().message()));
-    return;
-  }
-  process_ = *std::move(process);
+  forking_ = true;
+  zygote_->Fork(owner_.get(), [this](absl::StatusOr<std::shared_ptr<SandboxProcess>> forked) {
+    forking_ = false;
+    if (closing_) return;
+    if (forked.ok()) {
+      process_ = *std::move(forked);
+    } else {
+      OnProcessGone(std::string(forked.status().message()));
+    }
+  });
 }
 
 void SourceChecker::SendNext() {
   if (!ready_ || sent_ || queue_.empty()) return;
-  std::string frame;
-  sandbox::Append(sandbox::Check{queue_.front().source}, frame);
-  sent_ = process_->Send(frame);  // If not, OnProcessGone follows.
+  std::string batch;
+  sandbox::StartBatch(batch);
+  sandbox::Append(sandbox::Check{queue_.front().source}, batch);
+  sandbox::FinishBatch(batch);
+  sent_ = process_->Send(batch);  // If not, OnProcessGone follows.
 }
 
 void SourceChecker::OnFrame(const sandbox::Frame& frame) {
@@ -178,6 +184,8 @@ void SourceChecker::AnswerAllOk() {
 void SourceChecker::ShutDown() {
   overdue_ = nullptr;
   backoff_ = nullptr;
+  closing_ = true;
+  zygote_->Forget(owner_.get());
   if (process_ != nullptr) process_->End();
   process_ = nullptr;
   AnswerAllOk();

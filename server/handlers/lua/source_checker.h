@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "server/handlers/lua/sandbox_process.h"
+#include "server/handlers/lua/zygote.h"
 #include "server/io/loop.h"
 #include "server/io/timer.h"
 
@@ -25,9 +26,9 @@ namespace errand::handlers {
 // good are remembered, and answered at once.
 class SourceChecker {
  public:
-  // `loop` is borrowed, must be running and outlive the checker, which may not be destroyed on its thread.
-  // A `sandbox_path` that cannot be started is logged, and every source counts as good.
-  SourceChecker(std::string sandbox_path, io::Loop* loop);
+  // `zygote` is borrowed and must outlive the checker, which may not be destroyed on its loop's thread. While
+  // no process can be forked, which is logged, every source counts as good.
+  explicit SourceChecker(Zygote* zygote);
 
   // Answers all that still wait with OK.
   ~SourceChecker();
@@ -63,7 +64,7 @@ class SourceChecker {
   void AnswerAllOk();
   void ShutDown();
 
-  const std::string sandbox_path_;
+  Zygote* const zygote_;
   io::Loop* const loop_;
   const std::unique_ptr<Owner> owner_;
 
@@ -73,7 +74,9 @@ class SourceChecker {
   std::unordered_set<size_t> old_ ABSL_GUARDED_BY(mu_);
 
   // Owned by the loop's thread.
-  std::shared_ptr<SandboxProcess> process_;  // Null while starting it is put off.
+  std::shared_ptr<SandboxProcess> process_;  // Null while there is none.
+  bool forking_ = false;
+  bool closing_ = false;
   bool ready_ = false;
   bool sent_ = false;  // The first of `queue_` is being compiled.
   int failures_ = 0;   // To start the process, in a row.

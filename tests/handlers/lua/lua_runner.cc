@@ -78,7 +78,10 @@ std::string Reason(const absl::Status& status) {
 }
 
 void LuaTest::UseHandler(int workers, int spares, const std::string& program) {
-  auto handler = LuaHandler::Create({program, workers, spares}, &loop_);
+  auto zygote = Zygote::Start(program, &loop_);
+  ASSERT_TRUE(zygote.ok()) << zygote.status();
+  zygote_ = *std::move(zygote);
+  auto handler = LuaHandler::Create({.workers = workers, .spares = spares}, zygote_.get());
   ASSERT_TRUE(handler.ok()) << handler.status();
   handler_ = *std::move(handler);
 }
@@ -125,7 +128,7 @@ std::string LuaTest::Error(const std::string& source) {
   return std::string(recording->Wait().status.message());
 }
 
-std::vector<int> LuaTest::SandboxPids() {
+std::vector<int> LuaTest::ChildrenNamed(const std::string& command) {
   std::vector<int> pids;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
@@ -134,7 +137,7 @@ std::vector<int> LuaTest::SandboxPids() {
     std::string stat{std::istreambuf_iterator<char>(file), {}};
     // "pid (command) state parent ..."; the command is cut to 15 bytes.
     const size_t end = stat.rfind(") ");
-    if (end == std::string::npos || stat.find("(errand-sandbox") == std::string::npos) continue;
+    if (end == std::string::npos || stat.find("(" + command) == std::string::npos) continue;
     std::istringstream rest(stat.substr(end + 2));
     std::string state;
     int parent = 0;

@@ -63,13 +63,21 @@ class LuaTest : public testing::Test {
   std::string Error(const std::string& source);
 
   LuaHandler& handler();
-  void DestroyHandler() { handler_ = nullptr; }
+  void DestroyHandler() {
+    handler_ = nullptr;
+    zygote_ = nullptr;
+  }
 
-  // Pids of this process's children that run errand-sandbox.
-  static std::vector<int> SandboxPids();
+  // Pids of this process's children that run scripts.
+  static std::vector<int> SandboxPids() { return ChildrenNamed("errand-worker"); }
+  // Of those that fork them.
+  static std::vector<int> ZygotePids() { return ChildrenNamed("errand-sandbox"); }
 
  private:
+  static std::vector<int> ChildrenNamed(const std::string& name);
+
   io::Loop loop_;
+  std::unique_ptr<Zygote> zygote_;
   std::unique_ptr<LuaHandler> handler_;
   AttemptId next_id_ = 1000;
 };

@@ -1,6 +1,9 @@
 #include "server/handlers/lua/source_checker.h"
 
 #include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "tests/handlers/lua/lua_runner.h"
 
@@ -24,11 +27,17 @@ class SourceCheckerTest : public LuaTest {
     return answer;
   }
 
+  Zygote* zygote() {
+    if (zygote_ == nullptr) zygote_ = *Zygote::Start(ERRAND_SANDBOX, &loop_);
+    return zygote_.get();
+  }
+
   io::Loop loop_;
+  std::unique_ptr<Zygote> zygote_;
 };
 
 TEST_F(SourceCheckerTest, GoodSourceIsGoodAgainAtOnce) {
-  SourceChecker checker(ERRAND_SANDBOX, &loop_);
+  SourceChecker checker(zygote());
   EXPECT_TRUE(Check(checker, "return 1").ok());
   bool answered = false;
   checker.Check("task.lua.source", "return 1", [&](absl::Status status) { answered = status.ok(); });
@@ -36,7 +45,7 @@ TEST_F(SourceCheckerTest, GoodSourceIsGoodAgainAtOnce) {
 }
 
 TEST_F(SourceCheckerTest, SyntaxErrorNamesFieldAndLine) {
-  SourceChecker checker(ERRAND_SANDBOX, &loop_);
+  SourceChecker checker(zygote());
   // A machine under load may miss the quarter of a second: then the answer is OK.
   absl::Status status;
   for (int i = 0; i < 50 && status.ok(); ++i) status = Check(checker, "local a\nlocal = 1");
@@ -46,7 +55,7 @@ TEST_F(SourceCheckerTest, SyntaxErrorNamesFieldAndLine) {
 }
 
 TEST_F(SourceCheckerTest, ManyAtOnceAreAllAnswered) {
-  SourceChecker checker(ERRAND_SANDBOX, &loop_);
+  SourceChecker checker(zygote());
   constexpr int kSources = 1000;
   absl::Mutex mu;
   int answered = 0;
@@ -63,7 +72,7 @@ TEST_F(SourceCheckerTest, ManyAtOnceAreAllAnswered) {
 }
 
 TEST_F(SourceCheckerTest, SurvivesTheDeathOfItsProcess) {
-  SourceChecker checker(ERRAND_SANDBOX, &loop_);
+  SourceChecker checker(zygote());
   EXPECT_TRUE(Check(checker, "return 1").ok());
   for (const int pid : SandboxPids()) kill(pid, SIGKILL);
   EXPECT_TRUE(Check(checker, "return 2").ok());
@@ -73,7 +82,7 @@ TEST_F(SourceCheckerTest, SurvivesTheDeathOfItsProcess) {
 }
 
 TEST_F(SourceCheckerTest, ProcessThatDoesNotAnswerIsReplaced) {
-  SourceChecker checker(ERRAND_SANDBOX, &loop_);
+  SourceChecker checker(zygote());
   EXPECT_TRUE(Check(checker, "return 1").ok());
   for (const int pid : SandboxPids()) kill(pid, SIGSTOP);
   EXPECT_TRUE(Check(checker, "return return").ok());
@@ -83,14 +92,22 @@ TEST_F(SourceCheckerTest, ProcessThatDoesNotAnswerIsReplaced) {
 }
 
 TEST_F(SourceCheckerTest, EverythingIsGoodWithoutASandbox) {
-  SourceChecker checker("/nonexistent/errand-sandbox", &loop_);
+  namespace fs = std::filesystem;
+  const fs::path program =
+      fs::path(testing::TempDir()) / ("errand-sandbox-checker-" + std::to_string(getpid()));
+  fs::copy_file(ERRAND_SANDBOX, program, fs::copy_options::overwrite_existing);
+  zygote_ = *Zygote::Start(program, &loop_);
+  SourceChecker checker(zygote());
+  fs::remove(program);
+  for (const int pid : ZygotePids()) kill(pid, SIGKILL);
+  for (const int pid : SandboxPids()) kill(pid, SIGKILL);
   EXPECT_TRUE(Check(checker, "return return").ok());
 }
 
 TEST_F(SourceCheckerTest, DestroyedWhileBusyAnswersAll) {
   int answered = 0;
   {
-    SourceChecker checker(ERRAND_SANDBOX, &loop_);
+    SourceChecker checker(zygote());
     for (int i = 0; i < 100; ++i) {
       checker.Check("f", "return " + std::to_string(i), [&](absl::Status) { ++answered; });
     }

@@ -79,9 +79,9 @@ TEST_F(SupervisionTest, UsageOfAKilledAttemptIsKnown) {
   EXPECT_EQ(run->Wait().usage.output_bytes(), 6);
 }
 
-TEST_F(SupervisionTest, AllSlotsRunAtOnce) {
+TEST_F(SupervisionTest, AllWorkersRunAtOnce) {
   UseHandler(3, 0);
-  EXPECT_EQ(handler().slots(), 3);
+  EXPECT_GE(handler().slots(), 3);
   std::vector<std::shared_ptr<Recording>> runs;
   for (AttemptId id = 1; id <= 3; ++id) runs.push_back(Start("task.progress(1) while true do end", {}, id));
   for (const auto& run : runs) run->WaitForEvents(1);
@@ -159,8 +159,10 @@ TEST_F(SupervisionTest, AttemptsFailClearlyWhileNoProcessCanBeStarted) {
   UseHandler(1, 0, program);
   EXPECT_EQ(Result("return 1"), "1");
   fs::rename(program, away);
+  for (const int pid : ZygotePids()) kill(pid, SIGKILL);
   for (const int pid : SandboxPids()) kill(pid, SIGKILL);
-  const auto first = Run("return 1");  // It may have been given to the process that died.
+  // It may be given to the process that died, or wait until there is no hope.
+  const auto first = Run("return 1");
   EXPECT_EQ(Reason(first->Wait().status), "SANDBOX_DIED");
   const auto second = Run("return 1");
   EXPECT_EQ(Reason(second->Wait().status), "SANDBOX_DIED");
@@ -171,23 +173,25 @@ TEST_F(SupervisionTest, AttemptsFailClearlyWhileNoProcessCanBeStarted) {
   fs::remove(program);
 }
 
-TEST(LuaHandlerCreate, SaysThatTheProgramIsMissing) {
+TEST(ZygoteStart, SaysThatTheProgramIsMissing) {
   io::Loop loop;
-  const auto handler = LuaHandler::Create({"/nonexistent/errand-sandbox", 1, 0}, &loop);
-  EXPECT_EQ(handler.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(handler.status().message()), HasSubstr("/nonexistent/errand-sandbox"));
+  const auto zygote = Zygote::Start("/nonexistent/errand-sandbox", &loop);
+  EXPECT_EQ(zygote.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(zygote.status().message()), HasSubstr("/nonexistent/errand-sandbox"));
 }
 
-TEST(LuaHandlerCreate, SaysThatTheProgramIsNoSandbox) {
+TEST(ZygoteStart, SaysThatTheProgramIsNoSandbox) {
   io::Loop loop;
-  const auto handler = LuaHandler::Create({"/bin/false", 1, 1}, &loop);
-  EXPECT_EQ(handler.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(handler.status().message()), HasSubstr("exited with status 1 before it was ready"));
+  const auto zygote = Zygote::Start("/bin/false", &loop);
+  EXPECT_EQ(zygote.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(zygote.status().message()), HasSubstr("'/bin/false' exited with status 1"));
 }
 
 TEST(LuaHandlerCreate, RefusesNonsense) {
   io::Loop loop;
-  EXPECT_FALSE(LuaHandler::Create({ERRAND_SANDBOX, 0, 0}, &loop).ok());
+  const auto zygote = Zygote::Start(ERRAND_SANDBOX, &loop);
+  ASSERT_TRUE(zygote.ok());
+  EXPECT_FALSE(LuaHandler::Create({.workers = 0}, zygote->get()).ok());
 }
 
 }  // namespace

@@ -1,0 +1,52 @@
+#ifndef ERRAND_SERVER_HANDLERS_LUA_SCRIPT_CACHE_H_
+#define ERRAND_SERVER_HANDLERS_LUA_SCRIPT_CACHE_H_
+
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/string_view.h"
+#include "server/sandbox/wire.h"
+
+namespace errand::handlers {
+
+// A script that workers compile once, to run many times. Lives as long as an attempt holds it, whose
+// difference may be one from its image.
+struct CachedScript {
+  sandbox::ScriptNumber number;
+  std::string chunk_name;
+  std::string source;
+};
+
+// Decides which scripts are worth that: those that come a second time, as long as they are among the last
+// ones used. One thread at a time.
+class ScriptCache {
+ public:
+  static constexpr size_t kMaxScripts = 64;
+
+  // Null for a script that is not worth it, now.
+  std::shared_ptr<const CachedScript> Find(const std::string& chunk_name, const std::string& source);
+
+ private:
+  static constexpr size_t kMaxBytes = 4 << 20;  // Of source: images take several times as much.
+  static constexpr size_t kMaxSeenOnce = 4096;
+
+  using Recent = std::list<std::shared_ptr<const CachedScript>>;
+
+  void Drop(Recent::iterator last);
+
+  Recent recent_;  // The last used first.
+  // Keys are the sources of the scripts in `recent_`.
+  absl::flat_hash_map<absl::string_view, Recent::iterator> by_source_;
+  size_t bytes_ = 0;
+  // Hashes of sources that came once. Two of one hash do no harm.
+  absl::flat_hash_set<size_t> seen_once_;
+  sandbox::ScriptNumber last_number_ = 0;
+};
+
+}  // namespace errand::handlers
+
+#endif  // ERRAND_SERVER_HANDLERS_LUA_SCRIPT_CACHE_H_
