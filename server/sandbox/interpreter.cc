@@ -118,7 +118,9 @@ void Interpreter::Execute(const Run& run, const CompiledScript* script) {
 
 void Interpreter::Continue(const Resume& resume, const CompiledScript* script) {
   const Image* image = script == nullptr ? image_.get() : script->image();
-  if (image == nullptr || !image->Apply(resume.difference, *heap_) || run_->attempt != resume.attempt) {
+  const bool applied = image != nullptr && image->Apply(resume.difference, *heap_);
+  memory_.OnRestored();
+  if (!applied || run_->attempt != resume.attempt) {
     channel_->Send(Done{.attempt = resume.attempt, .ending = Ending::kBroken});
     return;
   }
@@ -363,6 +365,8 @@ struct Interpreter::Compilation {
 
 bool Interpreter::CompileFresh(std::string_view chunk_name, std::string_view source, std::string& problem) {
   image_->Restore(*heap_);
+  // All workers are to come to the same image.
+  memory_.Clear();
   Compilation compilation{this, chunk_name, source};
   const Ending ending = interrupts::Guard(&Compilation::Run, &compilation);
   memory_.Trim(image_->size() + kKeptBytes);

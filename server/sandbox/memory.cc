@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "server/sandbox/interrupts.h"
 
@@ -30,8 +31,16 @@ bool Memory::CheckRoomFor(size_t bytes) {
 void Memory::Trim(size_t kept) {
   if (touched_ <= kept) return;
   const size_t begin = (kept + kPage - 1) / kPage * kPage;
-  if (touched_ > begin) madvise(reinterpret_cast<char*>(heap_) + begin, touched_ - begin, MADV_DONTNEED);
-  touched_ = 0;
+  if (touched_ <= begin) return;
+  madvise(reinterpret_cast<char*>(heap_) + begin, touched_ - begin, MADV_DONTNEED);
+  touched_ = begin;
+}
+
+void Memory::Clear() {
+  const size_t end = heap_->size();
+  Trim(end);
+  if (touched_ > end) std::memset(reinterpret_cast<char*>(heap_) + end, 0, touched_ - end);
+  touched_ = end;
 }
 
 void Memory::OnNearLimit(size_t wanted) {

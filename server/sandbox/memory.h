@@ -1,6 +1,7 @@
 #ifndef ERRAND_SERVER_SANDBOX_MEMORY_H_
 #define ERRAND_SERVER_SANDBOX_MEMORY_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <lua.hpp>
 
@@ -40,8 +41,14 @@ class Memory {
   // May return in a HostSection: true when there is room.
   bool CheckRoomFor(size_t bytes);
 
-  // Gives memory that earlier runs have used beyond `kept` bytes back to the system.
+  // To be told when the heap has become another without Allocate.
+  void OnRestored() { touched_ = std::max(touched_, heap_->size()); }
+
+  // Gives memory that runs have used beyond the heap's first `kept` bytes back to the system.
   void Trim(size_t kept);
+
+  // Makes what lies beyond the heap's end zero, as if nothing had run.
+  void Clear();
 
   // A lua_Alloc; `memory` is a Memory.
   static void* Allocate(void* memory, void* block, size_t old_size, size_t new_size);
@@ -52,7 +59,7 @@ class Memory {
 
   Heap* const heap_;
   State* const state_;
-  size_t touched_ = 0;  // The heap's largest size since Trim.
+  size_t touched_ = 0;  // What lies beyond was never used, or given back: it is zero.
 };
 
 }  // namespace errand::sandbox

@@ -16,7 +16,7 @@ namespace errand::bench {
 
 std::vector<std::string> ErranddCommand(const Options& options, const std::vector<std::string>& flags) {
   std::vector<std::string> command = {options.errandd, "--listen=127.0.0.1:0", "--log_level=error"};
-  if (!options.sandbox.empty()) command.push_back("--sandbox=" + options.sandbox);
+  command.push_back("--sandbox=" + options.sandbox);
   command.insert(command.end(), flags.begin(), flags.end());
   return command;
 }
@@ -34,7 +34,8 @@ constexpr Scenario kScenarios[] = {{"create_task", MeasureCreateTask},
                                    {"submission", MeasureSubmission},
                                    {"idle_streams", MeasureIdleStreams},
                                    {"batches", MeasureBatches},
-                                   {"store", MeasureStore}};
+                                   {"store", MeasureStore},
+                                   {"sandbox", MeasureSandbox}};
 
 void Run(const Options& options, const std::string& only, bool json) {
   const Machine machine = DescribeMachine();
@@ -59,6 +60,7 @@ int main(int argc, char** argv) {
   Options options;
   options.errandd = folder / "errandd";
   options.floor = folder / "errand_bench_floor";
+  options.sandbox = folder / "errand-sandbox";
   std::string only;
   bool json = false;
   bool quick = false;
@@ -73,8 +75,9 @@ int main(int argc, char** argv) {
       app.add_option("--rounds", options.rounds, "Measurements each figure is the median of")
           ->check(CLI::Range(1, 1000));
   app.add_option("--errandd", options.errandd, "The server")->check(CLI::ExistingFile)->capture_default_str();
-  app.add_option("--sandbox", options.sandbox, "Its errand-sandbox, when not beside it")
-      ->check(CLI::ExistingFile);
+  app.add_option("--sandbox", options.sandbox, "Its errand-sandbox")
+      ->check(CLI::ExistingFile)
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   if (quick) {
     if (rounds->empty()) options.rounds = 2;

@@ -9,7 +9,7 @@ namespace errand::bench {
 
 struct Options {
   std::string errandd;  // The server.
-  std::string sandbox;  // Its errand-sandbox; empty: the one it finds itself.
+  std::string sandbox;  // Its errand-sandbox.
   std::string floor;    // errand_bench_floor.
   // How often each measurement is made; what is printed is the median.
   int rounds = 5;

@@ -33,6 +33,9 @@ Table MeasureBatches(const Options& options);
 // What a waiting task takes in the memory store, and whether depth slows a claim.
 Table MeasureStore(const Options& options);
 
+// What the sandbox adds to Lua: a task, a loop, a script that is parked, stopped or has to share.
+Table MeasureSandbox(const Options& options);
+
 }  // namespace errand::bench
 
 #endif  // ERRAND_TESTS_BENCH_SCENARIOS_H_

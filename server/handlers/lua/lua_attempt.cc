@@ -100,8 +100,9 @@ void LuaAttempt::AppendFrame(uint64_t seed, std::string& batch) const {
   sandbox::Append(run, batch);
 }
 
-void LuaAttempt::Park(const sandbox::Parked& parked, int generation) {
-  generation_ = generation;
+void LuaAttempt::Park(const sandbox::Parked& parked, const SandboxProcess& process) {
+  generation_ = process.generation();
+  parked_by_ = process.pid();
   why_parked_ = parked.why;
   // A wake time beyond any clock is one that does not come.
   wake_time_ = absl::Nanoseconds(

@@ -54,10 +54,11 @@ class LuaAttempt {
   bool has_left() const { return has_left_; }
   void set_has_left(bool has_left) { has_left_ = has_left; }
 
-  // The sandbox has parked it: what AppendFrame appends from now on. `generation` is that of the process.
-  void Park(const sandbox::Parked& parked, int generation);
+  // `process` has parked it, which is what AppendFrame appends from now on.
+  void Park(const sandbox::Parked& parked, const SandboxProcess& process);
   bool is_parked() const { return generation_ != 0; }
   int generation() const { return generation_; }
+  pid_t parked_by() const { return parked_by_; }
   sandbox::Why why_parked() const { return why_parked_; }
   // When a script that sleeps wants to be woken, by the monotonic clock.
   absl::Duration wake_time() const { return wake_time_; }
@@ -99,6 +100,7 @@ class LuaAttempt {
   std::shared_ptr<const CachedScript> script_;
   const int32_t number_;
   int32_t generation_ = 0;
+  pid_t parked_by_ = 0;
   const absl::Duration started_;
   absl::Duration deadline_;
   absl::Duration cpu_time_before_;

@@ -106,9 +106,9 @@ LuaHandler::~LuaHandler() {
   done.WaitForNotification();
 }
 
-size_t LuaHandler::parked_bytes() {
+LuaHandler::Statistics LuaHandler::GetStatistics() {
   absl::MutexLock lock(&mu_);
-  return parked_.bytes();
+  return {parked_.size(), parked_.bytes(), resumed_, moved_};
 }
 
 // --- attempts come, and are fed to workers ---
@@ -211,6 +211,10 @@ void LuaHandler::AddToBatch(Worker& worker, LuaAttempt& attempt, std::string& ba
     if (worker.scripts.try_emplace(script->number, script).second) {
       sandbox::Append(sandbox::Script{script->number, script->chunk_name, script->source}, batch);
     }
+  }
+  if (attempt.is_parked()) {
+    ++resumed_;
+    moved_ += attempt.parked_by() != worker.process->pid() ? 1 : 0;
   }
   attempt.AppendFrame(absl::Uniform<uint64_t>(seeds_), batch);
   worker.batch.push_back(&attempt);
@@ -601,7 +605,7 @@ void LuaHandler::OnParked(Worker& worker, LuaAttempt& attempt, const sandbox::Pa
   bool leaves = false;
   {
     absl::MutexLock lock(&mu_);
-    attempt.Park(parked, worker.process->generation());
+    attempt.Park(parked, *worker.process);
     TurnEnded(worker, attempt);
     if (attempt.kill_reason() != KillReason::kNone) {
       over = TakeInHand(&attempt);

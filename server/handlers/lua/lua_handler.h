@@ -72,8 +72,14 @@ class LuaHandler final : public Handler {
   void Start(Attempt attempt, std::unique_ptr<AttemptObserver> observer) override;
   void Stop(AttemptId id) override;
 
-  // How many bytes parked scripts take now. Any thread.
-  size_t parked_bytes();
+  struct Statistics {
+    size_t parked = 0;        // Attempts whose scripts are parked now,
+    size_t parked_bytes = 0;  // and what they take.
+    int64_t resumed = 0;      // How often one went on, so far,
+    int64_t moved = 0;        // and how often in another process than the one that had parked it.
+  };
+  // Any thread.
+  Statistics GetStatistics();
 
  private:
   enum class State { kStarting, kIdle, kBusy, kEnding };
@@ -136,6 +142,8 @@ class LuaHandler final : public Handler {
   std::deque<Ready> turned_ ABSL_GUARDED_BY(mu_);  // The same, after they had to give way.
   ParkedAttempts parked_ ABSL_GUARDED_BY(mu_);
   ScriptCache scripts_ ABSL_GUARDED_BY(mu_);
+  int64_t resumed_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t moved_ ABSL_GUARDED_BY(mu_) = 0;
   absl::InsecureBitGen seeds_ ABSL_GUARDED_BY(mu_);
   // Why workers do not start; not OK when they keep failing to, until one does.
   absl::Status start_failure_ ABSL_GUARDED_BY(mu_);

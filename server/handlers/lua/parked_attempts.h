@@ -27,6 +27,7 @@ class ParkedAttempts {
   // When TakeDue will find the next.
   absl::Duration NextDue() const;
 
+  size_t size() const { return attempts_.size(); }
   // What all of them take.
   size_t bytes() const { return bytes_; }
 
