@@ -1,13 +1,20 @@
 #include "server/sandbox/image.h"
 
+#include <bit>
 #include <cstring>
 
 namespace errand::sandbox {
 namespace {
 
 // A difference: u64 fingerprint of the image, then stretches of words (8 bytes) that are not as in the image:
-//   varint words skipped since the end of the stretch before | varint words | the words
+//   varint words skipped since the end of the stretch before | varint words | the words, two by two:
+//   u8 the lengths of both, the first in the lower half | the bytes of the first | of the second
+// A length of 0 to 8 says how many bytes a word has, little-endian, that are not leading zeros; 9 to 12 says
+// that it is a pointer into the heap, and that so many bytes less 8 of its offset follow. Most words are
+// pointers.
 constexpr size_t kWordBytes = sizeof(uint64_t);
+constexpr unsigned kPointer = 8;
+constexpr unsigned kMaxPointerBytes = 4;
 // A stretch goes on over so many words that are equal: less than what a new one takes.
 constexpr size_t kBridgedWords = 1;
 
@@ -50,23 +57,73 @@ bool GetVarint(std::string_view& bytes, size_t& value) {
   return false;
 }
 
+unsigned BytesOf(uint64_t value) { return (static_cast<unsigned>(std::bit_width(value)) + 7) / 8; }
+
 // Writes stretches, in order.
 class Stretches {
  public:
-  Stretches(const char* heap, std::string& out) : heap_(heap), out_(out) {}
+  Stretches(const char* heap, std::string& out)
+      : heap_(heap), address_(reinterpret_cast<uintptr_t>(heap)), out_(out) {}
 
   void Add(size_t begin, size_t end) {
     PutVarint(begin - last_end_, out_);
     PutVarint(end - begin, out_);
-    out_.append(heap_ + begin * kWordBytes, (end - begin) * kWordBytes);
+    for (size_t at = begin; at < end; at += 2) {
+      // One store each, of more bytes than there may be.
+      char bytes[1 + 2 * kWordBytes];
+      char* next = bytes + 1;
+      const unsigned first = PutWord(WordAt(heap_, at), next);
+      const unsigned second = at + 1 < end ? PutWord(WordAt(heap_, at + 1), next) : 0;
+      bytes[0] = static_cast<char>(first | second << 4);
+      out_.append(bytes, static_cast<size_t>(next - bytes));
+    }
     last_end_ = end;
   }
 
  private:
+  unsigned PutWord(uint64_t word, char*& next) const {
+    const uint64_t offset = word - address_;
+    const bool is_pointer = offset <= UINT32_MAX && offset != 0;
+    if (is_pointer) word = offset;
+    const unsigned size = BytesOf(word);
+    std::memcpy(next, &word, sizeof word);
+    next += size;
+    return is_pointer ? size + kPointer : size;
+  }
+
   const char* const heap_;
+  const uintptr_t address_;
   std::string& out_;
   size_t last_end_ = 0;
 };
+
+bool GetWord(unsigned length, uintptr_t address, std::string_view& bytes, uint64_t& word) {
+  const bool is_pointer = length > kPointer;
+  if (is_pointer) length -= kPointer;
+  if (length > bytes.size() || (is_pointer && length > kMaxPointerBytes)) return false;
+  word = 0;
+  std::memcpy(&word, bytes.data(), length);
+  bytes.remove_prefix(length);
+  if (is_pointer) word += address;
+  return true;
+}
+
+// Fills [words, words + count).
+bool GetWords(std::string_view& bytes, uintptr_t address, char* words, size_t count) {
+  unsigned lengths = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (i % 2 == 0) {
+      if (bytes.empty()) return false;
+      lengths = static_cast<unsigned char>(bytes.front());
+      bytes.remove_prefix(1);
+    }
+    uint64_t word;
+    if (!GetWord(lengths & 15, address, bytes, word)) return false;
+    std::memcpy(words + i * kWordBytes, &word, sizeof word);
+    lengths >>= 4;
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -109,10 +166,11 @@ bool Image::AppendDifference(const Heap& heap, size_t max_bytes, std::string& ou
   }
   bool fits = out.size() <= limit;
   heap.VisitKept(bytes_.size(), [&](size_t offset, size_t size) {
-    fits = fits && out.size() + size <= limit;
+    // What it will take is not known before: not much more, at the worst.
+    fits = fits && out.size() <= limit && size <= 8 * max_bytes;
     if (fits) stretches.Add(offset / kWordBytes, (offset + size) / kWordBytes);
   });
-  return fits;
+  return fits && out.size() <= limit;
 }
 
 bool Image::Apply(std::string_view difference, Heap& heap) const {
@@ -129,12 +187,9 @@ bool Image::Apply(std::string_view difference, Heap& heap) const {
     size_t skipped;
     size_t count;
     if (!GetVarint(difference, skipped) || !GetVarint(difference, count)) return false;
-    if (skipped > words - at || count > words - at - skipped || count > difference.size() / kWordBytes) {
-      return false;
-    }
+    if (skipped > words - at || count > words - at - skipped) return false;
     at += skipped;
-    std::memcpy(base + at * kWordBytes, difference.data(), count * kWordBytes);
-    difference.remove_prefix(count * kWordBytes);
+    if (!GetWords(difference, reinterpret_cast<uintptr_t>(base), base + at * kWordBytes, count)) return false;
     at += count;
   }
   return true;

@@ -141,7 +141,6 @@ void Interpreter::RunGuarded(void* start) {
 void Interpreter::End(Ending why) {
   if (why != Ending::kOk) SendDone({.ending = why});
   current_ = 0;
-  turn_start_ = ProcessCpuNanos();
   memory_.Trim(started_from_->size() + kKeptBytes);
 }
 
@@ -327,7 +326,10 @@ void Interpreter::SendError() {
 
 void Interpreter::SendDone(Done done) {
   done.attempt = run_->attempt;
-  done.cpu_nanos = static_cast<uint64_t>(CpuNanos());
+  // Asking for it is a system call: once a turn.
+  const int64_t now = ProcessCpuNanos();
+  done.cpu_nanos = static_cast<uint64_t>(run_->cpu_before + now - turn_start_);
+  turn_start_ = now;
   done.peak_memory_bytes = memory_.peak();
   done.output_bytes = run_->output_bytes;
   channel_->Send(done);
