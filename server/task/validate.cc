@@ -147,7 +147,12 @@ absl::Status ValidateRetryPolicy(const v1::RetryPolicy& policy, absl::string_vie
 }
 
 absl::Status ValidateLimits(const v1::Limits& limits, absl::string_view path) {
-  if (limits.has_cpu_time()) return Invalid(path, "cpu_time", kNotAvailable);
+  if (limits.has_cpu_time()) {
+    absl::Status status =
+        ValidateDuration(limits.cpu_time(), absl::StrCat(path, ".cpu_time"), absl::Nanoseconds(1),
+                         absl::Seconds(kMaxRunTimeoutSeconds));
+    if (!status.ok()) return status;
+  }
   if (limits.memory_bytes() != 0 &&
       (limits.memory_bytes() < kMinMemoryBytes || limits.memory_bytes() > kMaxMemoryBytes)) {
     return Invalid(
@@ -206,6 +211,7 @@ absl::Status ValidateTask(const v1::Task& task, absl::string_view path, absl::Ti
 void FillDefaults(v1::Task& task) {
   if (!task.has_run_timeout()) task.mutable_run_timeout()->set_seconds(kDefaultRunTimeoutSeconds);
   v1::Limits& limits = *task.mutable_limits();
+  if (!limits.has_cpu_time()) *limits.mutable_cpu_time() = task.run_timeout();
   if (limits.memory_bytes() == 0) limits.set_memory_bytes(kDefaultMemoryBytes);
   if (limits.output_bytes() == 0) limits.set_output_bytes(kDefaultOutputBytes);
 }

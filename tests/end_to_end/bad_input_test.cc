@@ -137,7 +137,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadRequest{"Output", "task.limits.output_bytes",
                    [](auto& r) { r.mutable_task()->mutable_limits()->set_output_bytes(-1); }},
         BadRequest{"CpuTime", "task.limits.cpu_time",
-                   [](auto& r) { r.mutable_task()->mutable_limits()->mutable_cpu_time()->set_seconds(1); }},
+                   [](auto& r) { r.mutable_task()->mutable_limits()->mutable_cpu_time()->set_seconds(3601); }},
         BadRequest{"Durability", "task.durability",
                    [](auto& r) { r.mutable_task()->set_durability(v1::DURABILITY_FSYNC); }},
         BadRequest{"UnknownDurability", "task.durability",

@@ -83,7 +83,7 @@ TEST(QueueSettings, WhatIsOutOfBoundsIsNamed) {
            {"queue.default_limits.output_bytes",
             [](auto& q) { q.mutable_default_limits()->set_output_bytes(-1); }},
            {"queue.default_limits.cpu_time",
-            [](auto& q) { q.mutable_default_limits()->mutable_cpu_time()->set_seconds(1); }},
+            [](auto& q) { q.mutable_default_limits()->mutable_cpu_time()->set_seconds(3601); }},
            {"queue.retention.max_age",
             [](auto& q) { q.mutable_retention()->mutable_max_age()->set_seconds(-1); }},
            {"queue.retention.max_age",

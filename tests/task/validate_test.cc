@@ -78,7 +78,7 @@ TEST(Validate, RetryPolicyAndLimitsAreNamedFromTheTask) {
   ExpectInvalid(task, "task.retry_policy.max_attempts: must be 1 to 100, not 101");
   task = ATask();
   task.mutable_limits()->mutable_cpu_time();
-  ExpectInvalid(task, "task.limits.cpu_time: is not available in this release");
+  ExpectInvalid(task, "task.limits.cpu_time: must be ");
 }
 
 TEST(Validate, DefaultsFillWhatIsUnset) {

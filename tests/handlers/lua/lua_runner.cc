@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "google/rpc/error_details.pb.h"
 #include "server/task/limits.h"
 
@@ -42,6 +43,10 @@ class Recorder final : public AttemptObserver {
     absl::MutexLock lock(&recording_->mu_);
     recording_->events_.push_back(std::move(event));
   }
+
+  void OnParked() override { --recording_->slots_; }
+
+  void OnResumed() override { ++recording_->slots_; }
 
   void OnDone(Outcome outcome) override {
     recording_->outcome_ = std::move(outcome);
@@ -89,6 +94,14 @@ void LuaTest::UseHandler(int workers, int spares, const std::string& program) {
 LuaHandler& LuaTest::handler() {
   if (handler_ == nullptr) UseHandler(1, 1);
   return *handler_;
+}
+
+void LuaTest::WaitUntilParked(size_t count) {
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (handler().GetStatistics().parked < count) {
+    ASSERT_LT(absl::Now(), deadline);
+    absl::SleepFor(absl::Milliseconds(1));
+  }
 }
 
 std::shared_ptr<Recording> LuaTest::Start(const std::string& source,

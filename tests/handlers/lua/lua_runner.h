@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,6 +26,9 @@ class Recording {
   void WaitForEvents(size_t count);
   bool over() const { return over_.HasBeenNotified(); }
 
+  // 1, or 0 while it is parked.
+  int slots_taken() const { return slots_; }
+
   // In words: "out text", "info text", "1/2 message".
   std::vector<std::string> events();
 
@@ -34,6 +38,7 @@ class Recording {
   absl::Mutex mu_;
   std::vector<v1::TaskEvent> events_ ABSL_GUARDED_BY(mu_);
   Outcome outcome_;
+  std::atomic<int> slots_ = 1;
   absl::Notification over_;
 };
 
@@ -61,6 +66,9 @@ class LuaTest : public testing::Test {
 
   // Runs a script that must fail; its error message.
   std::string Error(const std::string& source);
+
+  // Waits until so many scripts are parked.
+  void WaitUntilParked(size_t count);
 
   LuaHandler& handler();
   void DestroyHandler() {
