@@ -1,0 +1,237 @@
+#include <google/protobuf/util/time_util.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cctype>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <mutex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "tests/end_to_end/calls.h"
+#include "tests/end_to_end/server_process.h"
+
+// Runs hostile scripts on the real server. Behind each waits a canary: a task that looks at everything a
+// script before it could have spoilt, and that is handed to the process which ran that script as soon as it
+// is free.
+//
+// A script returns a text that starts with ESCAPED when it got hold of something that it must not have.
+// Whatever else becomes of it, success, an error, a limit, the end of its process, is containment.
+namespace errand {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kAttackMillis = 300;
+constexpr int64_t kCanaryMillis = 10'000;
+// How long after its time limit a script may still be running. Only a script that outlives it takes so long.
+constexpr int64_t kGraceMillis = 5'000;
+constexpr int64_t kMemoryBytes = 16 << 20;
+constexpr int64_t kOutputBytes = 64 << 10;
+constexpr size_t kAddressDigits = 6;
+
+// The first lines of a script are comments; this one says that the server refuses it.
+constexpr char kRefusedMark[] = "-- refused";
+
+std::string ReadFile(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file.good()) << path;
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::vector<fs::path> ScriptsIn(const fs::path& folder) {
+  std::vector<fs::path> scripts;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() == ".lua") scripts.push_back(entry.path());
+  }
+  std::sort(scripts.begin(), scripts.end());
+  EXPECT_FALSE(scripts.empty()) << "no scripts in " << folder;
+  return scripts;
+}
+
+// "0x" and so many hexadecimal digits that it is an address rather than a small number.
+bool HasAddress(const std::string& text) {
+  for (size_t at = text.find("0x"); at != std::string::npos; at = text.find("0x", at + 1)) {
+    size_t digits = 0;
+    while (at + 2 + digits < text.size() &&
+           std::isxdigit(static_cast<unsigned char>(text[at + 2 + digits])) != 0)
+      ++digits;
+    if (digits >= kAddressDigits) return true;
+  }
+  return false;
+}
+
+v1::CreateTaskRequest Request(const std::string& source, int64_t millis) {
+  v1::CreateTaskRequest request = LuaRequest(source, "canary's payload");
+  v1::Task& task = *request.mutable_task();
+  *task.mutable_run_timeout() = google::protobuf::util::TimeUtil::MillisecondsToDuration(millis);
+  task.mutable_limits()->set_memory_bytes(kMemoryBytes);
+  task.mutable_limits()->set_output_bytes(kOutputBytes);
+  return request;
+}
+
+// What the task has written: print's bytes, and all else that a script can put a text into.
+struct Written {
+  std::string printed;
+  std::string reported;
+};
+
+Written ReadEvents(v1::Tasks::Stub& stub, const std::string& name) {
+  Written written;
+  // A flood leaves only the last events, and the answer says where they begin.
+  for (int64_t after = 0;;) {
+    grpc::ClientContext context;
+    SetTestDeadline(context);
+    v1::WatchTaskRequest request;
+    request.set_name(name);
+    request.set_after_sequence(after);
+    const auto reader = stub.WatchTask(&context, request);
+    v1::WatchTaskResponse response;
+    while (reader->Read(&response)) {
+      for (const v1::TaskEvent& event : response.events()) {
+        if (event.has_output()) written.printed += event.output().data();
+        absl::StrAppend(&written.reported, event.log().message(), "\n", event.progress().message(), "\n");
+      }
+    }
+    const grpc::Status status = reader->Finish();
+    if (status.error_code() != grpc::StatusCode::OUT_OF_RANGE || after != 0) {
+      EXPECT_TRUE(status.ok()) << name << ": " << status.error_message();
+      return written;
+    }
+    const auto info = DetailOf<google::rpc::ErrorInfo>(status);
+    after = info.has_value() ? std::atoll(info->metadata().at("oldest_sequence").c_str()) - 1 : 0;
+    if (after <= 0) return written;
+  }
+}
+
+bool HasEnded(const v1::Task& task) {
+  return task.state() == v1::TASK_STATE_SUCCEEDED || task.state() == v1::TASK_STATE_FAILED;
+}
+
+class Attack {
+ public:
+  // Runs all scripts below `folder`, `callers` at a time.
+  void Run(const fs::path& folder, int workers, int callers) {
+    ServerProcess server({absl::StrCat("--lua_workers=", workers)});
+    const std::vector<fs::path> scripts = ScriptsIn(folder);
+    std::atomic<size_t> next{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < callers; ++i) {
+      threads.emplace_back([&] {
+        for (size_t at = next++; at < scripts.size(); at = next++) {
+          RunOne(server.tasks(), fs::relative(scripts[at], folder.parent_path()).string(),
+                 ReadFile(scripts[at]));
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(server.Stop(), 0) << "the server did not end well";
+  }
+
+ private:
+  void RunOne(v1::Tasks::Stub& stub, const std::string& name, const std::string& source) {
+    SCOPED_TRACE(name);
+    v1::Task attack;
+    v1::Task canary;
+    const grpc::Status created = Create(stub, Request(source, kAttackMillis), &attack);
+    if (!created.ok()) {
+      EXPECT_TRUE(absl::StrContains(source, kRefusedMark)) << created.error_message();
+      EXPECT_EQ(created.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << created.error_message();
+      EXPECT_FALSE(HasAddress(created.error_message())) << created.error_message();
+    }
+    // Before the script ends: the process that ran it has no time to recover.
+    ASSERT_TRUE(Create(stub, Request(canary_, kCanaryMillis), &canary).ok());
+    if (created.ok()) CheckContained(stub, name, attack);
+    CheckCanary(stub, canary);
+  }
+
+  void CheckContained(v1::Tasks::Stub& stub, const std::string& name, v1::Task task) {
+    const grpc::Status waited = Wait(stub, task.name(), 50'000, &task);
+    ASSERT_TRUE(waited.ok()) << waited.error_message();
+    ASSERT_TRUE(HasEnded(task)) << v1::TaskState_Name(task.state());
+    ASSERT_TRUE(Get(stub, task.name(), &task).ok());
+    const int64_t millis = google::protobuf::util::TimeUtil::DurationToMilliseconds(task.usage().wall_time());
+    EXPECT_LE(millis, kAttackMillis + kGraceMillis);
+    const std::string& result = task.result().data();
+    EXPECT_FALSE(absl::StartsWith(result, "ESCAPED") || absl::StartsWith(result, "\"ESCAPED")) << result;
+    EXPECT_LE(result.size(), static_cast<size_t>(kOutputBytes));
+    const Written written = ReadEvents(stub, task.name());
+    EXPECT_LE(written.printed.size(), static_cast<size_t>(kOutputBytes));
+    for (const std::string* text : {&result, &task.error().message(), &written.printed, &written.reported}) {
+      EXPECT_FALSE(HasAddress(*text)) << "an address: " << text->substr(0, 2000);
+    }
+    for (const std::string* text : {&task.error().message(), &written.printed, &written.reported}) {
+      EXPECT_FALSE(absl::StrContains(*text, "ESCAPED")) << text->substr(0, 2000);
+    }
+    const bool failed = task.state() == v1::TASK_STATE_FAILED;
+    const std::string ending =
+        failed ? ReasonOf(task.error()) + ": " + task.error().message() : "returned " + result;
+    const std::lock_guard lock(mutex_);
+    std::cout << name << " (" << millis << " ms) "
+              << ending.substr(0, std::min<size_t>(ending.find('\n'), 160)) << std::endl;
+  }
+
+  void CheckCanary(v1::Tasks::Stub& stub, v1::Task canary) {
+    ASSERT_TRUE(Wait(stub, canary.name(), 50'000, &canary).ok());
+    ASSERT_TRUE(HasEnded(canary)) << "the canary is " << v1::TaskState_Name(canary.state());
+    const std::string& result = canary.result().data();
+    EXPECT_EQ(canary.state(), v1::TASK_STATE_SUCCEEDED) << "the canary failed: " << canary.error().message();
+    EXPECT_TRUE(absl::StartsWith(result, "sings ")) << "the canary found: " << result;
+    const Written written = ReadEvents(stub, canary.name());
+    EXPECT_EQ(written.printed, "tweet\n") << "the canary's output";
+    EXPECT_EQ(written.reported.find_first_not_of('\n'), std::string::npos)
+        << "not the canary's: " << written.reported;
+    // A random number that no canary had before.
+    const std::lock_guard lock(mutex_);
+    EXPECT_TRUE(songs_.insert(result).second) << "random numbers repeat: " << result;
+  }
+
+  const std::string canary_ = ReadFile(CANARY_SCRIPT);
+  std::mutex mutex_;
+  std::set<std::string> songs_;
+};
+
+void RunClass(const std::string& name) {
+  constexpr int kWorkers = 2;
+  constexpr int kCallers = 4;
+  Attack().Run(fs::path(ATTACK_SCRIPTS) / name, kWorkers, kCallers);
+}
+
+TEST(Attack, LoopsEndWithTheirTime) { RunClass("loops"); }
+
+TEST(Attack, LongCFunctionsEndWithTheirTime) { RunClass("cloops"); }
+
+TEST(Attack, MemoryStaysWithinItsLimit) { RunClass("memory"); }
+
+TEST(Attack, StacksAreBounded) { RunClass("stack"); }
+
+TEST(Attack, NothingIsCorrupted) { RunClass("corruption"); }
+
+TEST(Attack, NothingEscapes) { RunClass("escapes"); }
+
+TEST(Attack, NothingOutlivesItsDeadline) { RunClass("hookescape"); }
+
+TEST(Attack, HostFunctionsTakeWhateverTheyAreGiven) { RunClass("host"); }
+
+// One process and one caller: the canary surely follows the script.
+TEST(Attack, TheNextTaskNoticesNothing) { Attack().Run(fs::path(ATTACK_SCRIPTS) / "tampering", 1, 1); }
+
+TEST(Attack, ScriptsFromElsewhereAreContained) {
+  const char* folder = std::getenv("ERRAND_ATTACKS");
+  if (folder == nullptr) GTEST_SKIP() << "ERRAND_ATTACKS names no folder";
+  Attack().Run(fs::absolute(folder), 2, 4);
+}
+
+}  // namespace
+}  // namespace errand

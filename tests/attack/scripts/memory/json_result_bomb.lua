@@ -1,0 +1,4 @@
+-- The same as the result, which is written when the script has ended.
+local t = {1}
+for _ = 1, 40 do t = {t, t} end
+return t
