@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/end_to_end/calls.h"
@@ -39,15 +40,31 @@ constexpr int64_t kMemoryBytes = 16 << 20;
 constexpr int64_t kOutputBytes = 64 << 10;
 constexpr size_t kAddressDigits = 6;
 
-// The first lines of a script are comments; this one says that the server refuses it.
-constexpr char kRefusedMark[] = "-- refused";
-
 std::string ReadFile(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   EXPECT_TRUE(file.good()) << path;
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
+}
+
+struct Script {
+  explicit Script(const fs::path& path);
+
+  std::string source;
+  bool refused = false;
+  bool may_crash = false;
+  int64_t millis = kAttackMillis;
+};
+
+Script::Script(const fs::path& path) : source(ReadFile(path)) {
+  std::istringstream lines(source);
+  for (std::string line; std::getline(lines, line) && absl::StartsWith(line, "--");) {
+    if (line == "-- refused") refused = true;
+    if (line == "-- crashes Lua") may_crash = true;
+    constexpr absl::string_view kTime = "-- run_timeout: ";
+    if (absl::StartsWith(line, kTime)) millis = std::atoll(line.c_str() + kTime.size());
+  }
 }
 
 std::vector<fs::path> ScriptsIn(const fs::path& folder) {
@@ -131,7 +148,7 @@ class Attack {
       threads.emplace_back([&] {
         for (size_t at = next++; at < scripts.size(); at = next++) {
           RunOne(server.tasks(), fs::relative(scripts[at], folder.parent_path()).string(),
-                 ReadFile(scripts[at]));
+                 Script(scripts[at]));
         }
       });
     }
@@ -140,46 +157,47 @@ class Attack {
   }
 
  private:
-  void RunOne(v1::Tasks::Stub& stub, const std::string& name, const std::string& source) {
+  void RunOne(v1::Tasks::Stub& stub, const std::string& name, const Script& script) {
     SCOPED_TRACE(name);
     v1::Task attack;
     v1::Task canary;
-    const grpc::Status created = Create(stub, Request(source, kAttackMillis), &attack);
+    const grpc::Status created = Create(stub, Request(script.source, script.millis), &attack);
     if (!created.ok()) {
-      EXPECT_TRUE(absl::StrContains(source, kRefusedMark)) << created.error_message();
+      EXPECT_TRUE(script.refused) << created.error_message();
       EXPECT_EQ(created.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << created.error_message();
       EXPECT_FALSE(HasAddress(created.error_message())) << created.error_message();
     }
     // Before the script ends: the process that ran it has no time to recover.
     ASSERT_TRUE(Create(stub, Request(canary_, kCanaryMillis), &canary).ok());
-    if (created.ok()) CheckContained(stub, name, attack);
+    if (created.ok()) CheckContained(stub, name, script, attack);
     CheckCanary(stub, canary);
   }
 
-  void CheckContained(v1::Tasks::Stub& stub, const std::string& name, v1::Task task) {
+  void CheckContained(v1::Tasks::Stub& stub, const std::string& name, const Script& script, v1::Task task) {
     const grpc::Status waited = Wait(stub, task.name(), 50'000, &task);
     ASSERT_TRUE(waited.ok()) << waited.error_message();
     ASSERT_TRUE(HasEnded(task)) << v1::TaskState_Name(task.state());
     ASSERT_TRUE(Get(stub, task.name(), &task).ok());
     const int64_t millis = google::protobuf::util::TimeUtil::DurationToMilliseconds(task.usage().wall_time());
-    EXPECT_LE(millis, kAttackMillis + kGraceMillis);
+    EXPECT_LE(millis, script.millis + kGraceMillis);
     const std::string& result = task.result().data();
     EXPECT_FALSE(absl::StartsWith(result, "ESCAPED") || absl::StartsWith(result, "\"ESCAPED")) << result;
     EXPECT_LE(result.size(), static_cast<size_t>(kOutputBytes));
     const Written written = ReadEvents(stub, task.name());
     EXPECT_LE(written.printed.size(), static_cast<size_t>(kOutputBytes));
     for (const std::string* text : {&result, &task.error().message(), &written.printed, &written.reported}) {
-      EXPECT_FALSE(HasAddress(*text)) << "an address: " << text->substr(0, 2000);
+      EXPECT_FALSE(HasAddress(*text)) << "an address: " << absl::CHexEscape(text->substr(0, 2000));
     }
     for (const std::string* text : {&task.error().message(), &written.printed, &written.reported}) {
-      EXPECT_FALSE(absl::StrContains(*text, "ESCAPED")) << text->substr(0, 2000);
+      EXPECT_FALSE(absl::StrContains(*text, "ESCAPED")) << absl::CHexEscape(text->substr(0, 2000));
     }
+    if (!script.may_crash) EXPECT_NE(ReasonOf(task.error()), "SANDBOX_DIED") << task.error().message();
     const bool failed = task.state() == v1::TASK_STATE_FAILED;
     const std::string ending =
         failed ? ReasonOf(task.error()) + ": " + task.error().message() : "returned " + result;
     const std::lock_guard lock(mutex_);
     std::cout << name << " (" << millis << " ms) "
-              << ending.substr(0, std::min<size_t>(ending.find('\n'), 160)) << std::endl;
+              << absl::CHexEscape(ending.substr(0, std::min<size_t>(ending.find('\n'), 160))) << std::endl;
   }
 
   void CheckCanary(v1::Tasks::Stub& stub, v1::Task canary) {

@@ -1,18 +1,14 @@
--- Within each nested closing, as many nested callbacks of gsub as Lua allows: the counts multiply.
-local descend
-local function callbacks(n, last)
-  local ok = pcall(string.gsub, "x", "x", function() callbacks(n + 1, last) end)
-  if not ok and not last.done then
-    last.done = true
-    descend(last.level + 1)
-  end
-end
-function descend(level)
-  local thread = coroutine.create(function()
-    local _ <close> = setmetatable({}, {__close = function() callbacks(1, {level = level}) end})
+-- Closes coroutines in one another, each at the depth of C levels where Lua refuses to go on.
+local threads = {}
+for i = 1, 60 do
+  threads[i] = coroutine.create(function()
+    local function callback()
+      local ok = pcall(string.gsub, "x", "x", callback)
+      if not ok and threads[i + 1] then pcall(coroutine.close, threads[i + 1]) end
+    end
+    local _ <close> = setmetatable({}, {__close = callback})
     coroutine.yield()
   end)
-  coroutine.resume(thread)
-  coroutine.close(thread)
+  coroutine.resume(threads[i])
 end
-descend(1)
+return coroutine.close(threads[1])

@@ -1,14 +1,15 @@
--- Nested closings from within comparators, each with a frame of table.sort below it.
-local function descend(level)
-  local thread = coroutine.create(function()
+-- The same with comparators of table.sort, whose frames differ.
+local count, depth = 60, 180
+local threads = {}
+for i = 1, count do
+  threads[i] = coroutine.create(function()
     local function compare(n)
-      if n == 0 then return descend(level + 1) end
-      table.sort({1, 2, 3}, function() compare(n - 1) return false end)
+      if n == 0 then return threads[i + 1] and coroutine.close(threads[i + 1]) end
+      table.sort({1, 2}, function() compare(n - 1) return false end)
     end
-    local _ <close> = setmetatable({}, {__close = function() compare(170) end})
+    local _ <close> = setmetatable({}, {__close = function() compare(depth) end})
     coroutine.yield()
   end)
-  coroutine.resume(thread)
-  coroutine.close(thread)
+  coroutine.resume(threads[i])
 end
-pcall(descend, 1)
+return coroutine.close(threads[1])
