@@ -43,7 +43,10 @@ TEST_P(LuaConformance, PrintsWhatTheStockProgramPrints) {
   ASSERT_FALSE(stock.output.empty());
 
   ServerProcess server({"--lua_workers=1"});
-  const Ran ran = RunToEnd(server.tasks(), LuaRequest(ReadFile(path)));
+  v1::CreateTaskRequest request = LuaRequest(ReadFile(path));
+  // Room for a stack that is as deep as Lua allows.
+  request.mutable_task()->mutable_limits()->set_memory_bytes(256 << 20);
+  const Ran ran = RunToEnd(server.tasks(), request);
   ASSERT_TRUE(ran.status.ok()) << ran.status.error_message();
   EXPECT_EQ(ran.end.state(), v1::TASK_STATE_SUCCEEDED) << ran.end.error().message();
   std::string printed;
