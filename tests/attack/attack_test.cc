@@ -49,6 +49,7 @@ std::string ReadFile(const fs::path& path) {
 }
 
 struct Script {
+  Script() = default;
   explicit Script(const fs::path& path);
 
   std::string source;
@@ -159,6 +160,32 @@ class Attack {
     EXPECT_EQ(server.Stop(), 0) << "the server did not end well";
   }
 
+  // Runs sources which take seconds to compile, one beside the other: the server looks at each before it
+  // takes it.
+  void RunSlowSources(int workers, int callers) {
+    ServerProcess server({absl::StrCat("--lua_workers=", workers)});
+    std::vector<std::thread> threads;
+    for (int i = 0; i < callers; ++i) {
+      threads.emplace_back([&, i] {
+        // Each use of `m` is looked for among all locals of all functions around it.
+        constexpr int kLevels = 50;
+        constexpr int kLocals = 150;
+        constexpr int kUses = 150'000;
+        Script script;
+        for (int level = 0; level < kLevels; ++level) {
+          absl::StrAppend(&script.source, "local function f", i, "() local l");
+          for (int local = 0; local < kLocals; ++local) absl::StrAppend(&script.source, ",l", local);
+          script.source += "; ";
+        }
+        for (int use = 0; use < kUses; ++use) script.source += "m=m;";
+        for (int level = 0; level < kLevels; ++level) script.source += " end";
+        RunOne(server.tasks(), absl::StrCat("slow source ", i), script);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(server.Stop(), 0) << "the server did not end well";
+  }
+
   // How many canaries drew a random number that one before them had drawn.
   int repeated_songs() const { return repeated_songs_; }
 
@@ -255,6 +282,8 @@ TEST(Attack, TheNextTaskNoticesNothing) {
   attack.Run(fs::path(ATTACK_SCRIPTS) / "tampering", 1, 1);
   EXPECT_EQ(attack.repeated_songs(), 0) << "tasks draw the random numbers of those before them";
 }
+
+TEST(Attack, SourcesThatTakeLongToCompileDelayNobody) { Attack().RunSlowSources(2, 4); }
 
 TEST(Attack, ScriptsFromElsewhereAreContained) {
   const char* folder = std::getenv("ERRAND_ATTACKS");
