@@ -26,7 +26,12 @@
 // is free.
 //
 // A script returns a text that starts with ESCAPED when it got hold of something that it must not have.
-// Whatever else becomes of it, success, an error, a limit, the end of its process, is containment.
+// Success, an error, a limit: whatever else becomes of it is containment. The death of its process is not,
+// unless it says so. Its first line tells what it tries; further comments at its start may be marks:
+//
+//   -- refused               the server does not take it as a task
+//   -- crashes Lua           its process may die, for a reason that lies in Lua itself
+//   -- run_timeout: 2000 ms  it needs this long instead of 300 ms
 namespace errand {
 namespace {
 
