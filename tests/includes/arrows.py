@@ -40,6 +40,7 @@ TESTS = {
     "tests/sandbox": {"server/io", "server/task"},
     "tests/end_to_end": {"tests/handlers", "client", API, GRPC},
     "tests/attack": {"tests/end_to_end", "client", API, GRPC},
+    "tests/lua": {"tests/end_to_end", "client", API, GRPC},
     "tests/crash": {"tests/end_to_end", "client", API, GRPC},
     "tests/interop": {"tests/end_to_end", "client", API, GRPC},
     "tests/abseil_tsan.cc": set(),

@@ -1,0 +1,2 @@
+-- Repeats the empty string nine quintillion times.
+return #(""):rep(math.maxinteger)

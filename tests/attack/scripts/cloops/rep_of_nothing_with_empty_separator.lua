@@ -1,0 +1,2 @@
+-- The same, with a separator that is empty as well.
+return #string.rep("", math.maxinteger, "")

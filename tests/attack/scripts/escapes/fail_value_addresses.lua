@@ -1,0 +1,2 @@
+-- Fails with a table as the message.
+task.fail({{}, print = 1}, {permanent = true})

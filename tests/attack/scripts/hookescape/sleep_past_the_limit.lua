@@ -1,0 +1,3 @@
+-- Sleeps for a year.
+pcall(task.sleep, 365 * 24 * 3600)
+return "ESCAPED: slept for a year"

@@ -1,0 +1,2 @@
+-- The error is nil.
+error()

@@ -1,0 +1,2 @@
+-- Empty log lines.
+while true do task.log("") end

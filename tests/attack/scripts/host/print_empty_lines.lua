@@ -1,0 +1,2 @@
+-- Empty lines: nothing but line feeds.
+while true do print() end

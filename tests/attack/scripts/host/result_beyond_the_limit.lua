@@ -1,0 +1,2 @@
+-- A result one byte larger than the output may be.
+return ("ESCAPED"):rep(9363)

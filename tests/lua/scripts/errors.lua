@@ -1,0 +1,77 @@
+-- error, assert, pcall, xpcall: values, levels, positions, handlers.
+print(pcall(error, "message"))
+print(pcall(error, "message", 0))
+print(pcall(function() error("here") end))
+print(pcall(function() error("here", 1) end))
+print(pcall(function() error("none", 0) end))
+local function thrower() error("caller", 2) end
+print(pcall(function()
+  thrower()
+end))
+print(pcall(function() error() end))
+print(pcall(function() error(nil) end))
+print(pcall(function() error(42) end))
+print(pcall(function() error(42, 2) end))
+print(pcall(function() error(true) end))
+print(select(2, pcall(error, {code = 1})).code)
+print(tostring(select(2, pcall(error, setmetatable({}, {__tostring = function() return "as text" end})))))
+print(pcall(assert, false))
+print(pcall(assert, nil, "said"))
+print(select(2, pcall(assert, false, {1}))[1])
+print(assert(1, 2, 3))
+print(pcall(assert))
+print(pcall(assert, false, nil))
+print(pcall(pcall))
+print(pcall(pcall, error, "inner"))
+print(pcall(5))
+print(pcall(nil))
+print(xpcall(error, function(m) return m .. " handled" end, "msg"))
+print(xpcall(function(...) return select("#", ...), ... end, print, 1, nil, 3))
+print(xpcall(error, function(m) return m, "only the first" end, "msg"))
+print(xpcall(error, function() return nil end, "msg"))
+print(xpcall(function() local x = nil; return x.y end, function(m) return m:upper() end))
+print(pcall(xpcall))
+print(pcall(xpcall, print))
+print(xpcall(5, function(m) return m end))
+print(xpcall(error, function() error("in the handler") end, "msg"))
+local depth = 0
+print(xpcall(error, function(m)
+  depth = depth + 1
+  if depth < 5 then error("again " .. depth, 0) end
+  return m .. " after " .. depth
+end, "first"))
+local function level(n)
+  return function() error("level " .. n, n) end
+end
+for n = 1, 3 do
+  local f = level(n)
+  print(pcall(function()
+    f()
+  end))
+end
+print(pcall(function()
+  local ok, message = pcall(error, "caught", 0)
+  error("rethrown " .. message, 0)
+end))
+local log = {}
+local function try(f, ...)
+  local result = table.pack(pcall(f, ...))
+  log[#log + 1] = tostring(result[1])
+  return table.unpack(result, 2, result.n)
+end
+print(try(function(a, b) return a + b, a * b end, 3, 4), try(error, "e"), table.concat(log, " "))
+print(pcall(string.rep))
+print(pcall(string.rep, {}))
+print(pcall(("x").rep, "x", {}))
+print(pcall(("x").bad))
+print(pcall(setmetatable, 1, 2))
+print(pcall(ipairs))
+print(pcall(next, 5))
+print(pcall(rawget, {}, nil))
+print(pcall(table.concat, {{}}))
+print(pcall(math.floor, nil))
+print(pcall(load, 5))
+print(select("#", pcall(error)))
+goto last
+::last::
+print(pcall(function() return 1 < "x" end))
