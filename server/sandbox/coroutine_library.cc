@@ -37,7 +37,7 @@ Status StatusOf(lua_State* thread, lua_State* coroutine) {
 
 lua_State* CheckCoroutine(lua_State* thread) {
   lua_State* coroutine = lua_tothread(thread, 1);
-  luaL_argexpected(thread, coroutine != nullptr, 1, "coroutine");
+  luaL_argexpected(thread, coroutine != nullptr, 1, "thread");
   return coroutine;
 }
 

@@ -21,7 +21,8 @@ namespace errand::sandbox {
 namespace {
 
 constexpr char kAnonymous[] = "script";  // In messages of scripts without a name: "script:3: ...".
-constexpr int kMaxClosingDepth = 50;
+// Of the C stack, as a rule 8 MiB: what is left is enough for the nested calls that Lua counts itself.
+constexpr ptrdiff_t kMaxStackBytes = 3 << 20;
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
 // What the stack of `state` holds, at the bottom, in every image.
@@ -133,6 +134,8 @@ void Interpreter::Continue(const Resume& resume, const CompiledScript* script) {
 
 void Interpreter::RunGuarded(void* start) {
   const auto& [self, run, compiled] = *static_cast<const Start*>(start);
+  const char here = 0;
+  self->stack_base_ = &here;
   if (self->stopped_) interrupts::Abandon(Ending::kStopped);
   if (run != nullptr && !self->Prepare(*run, compiled)) return;
   self->Course();
@@ -524,7 +527,9 @@ int Interpreter::ResumeCoroutine(lua_State* from, lua_State* coroutine, int argu
 }
 
 int Interpreter::CloseCoroutine(lua_State* from, lua_State* coroutine) {
-  if (run_->closing_depth >= kMaxClosingDepth) return luaL_error(from, "coroutines closed too deeply");
+  // Lua counts nested calls from zero again in a coroutine that it closes.
+  const char here = 0;
+  if (stack_base_ - &here > kMaxStackBytes) return luaL_error(from, "C stack overflow");
   ++run_->closing_depth;
   lua_State* const outer = run_->closing;
   run_->closing = coroutine;

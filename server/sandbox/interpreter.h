@@ -181,6 +181,7 @@ class Interpreter {
   int64_t turn_start_ = 0;         // By ProcessCpuNanos.
   volatile uint64_t current_ = 0;  // The attempt; 0 when none runs. For the signal handlers.
   volatile bool stopped_ = false;
+  const char* stack_base_ = nullptr;  // Of the C stack, where the run began.
   bool answer_ok_ = false;
   std::string_view answer_;
   std::string difference_;

@@ -6,8 +6,10 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 
 #include "server/sandbox/interpreter.h"
 #include "server/sandbox/interrupts.h"
@@ -19,14 +21,6 @@ namespace {
 // Slots of the Lua stack that one level of nesting takes: the table and a key.
 constexpr int kSlotsPerLevel = 2;
 constexpr int kSlots = kSlotsPerLevel * (kMaxJsonDepth + 1) + 8;
-
-bool IsArrayMarked(lua_State* thread, int index) {
-  if (!lua_getmetatable(thread, index)) return false;
-  luaL_getmetatable(thread, kJsonArray);
-  const bool marked = lua_rawequal(thread, -1, -2) != 0;
-  lua_pop(thread, 2);
-  return marked;
-}
 
 // Writes the value on the top of the stack, and leaves it there.
 class Encoder {
@@ -68,7 +62,7 @@ class Encoder {
     }
     if (depth >= kMaxJsonDepth)
       return Problem("nested more than " + std::to_string(kMaxJsonDepth) + " levels");
-    const bool marked = IsArrayMarked(thread_, -1);
+    const bool marked = IsJsonArray(thread_, -1);
     const lua_Unsigned size = lua_rawlen(thread_, -1);
     return marked || size > 0 ? Array(size, depth) : Object(depth);
   }
@@ -156,18 +150,23 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
     lua_pushboolean(thread_, value);
     return Attach();
   }
-  bool Int(int value) { return Int64(value); }
-  bool Uint(unsigned value) { return Int64(value); }
-  bool Int64(int64_t value) {
-    lua_pushinteger(thread_, value);
-    return Attach();
-  }
-  bool Uint64(uint64_t value) {
-    if (value <= INT64_MAX) return Int64(static_cast<int64_t>(value));
-    return Double(static_cast<double>(value));
-  }
-  bool Double(double value) {
-    lua_pushnumber(thread_, value);
+  // Numbers come as text that keeps to the grammar: RapidJSON 1.1 reads beyond a table when it makes doubles
+  // of ones with many zeros (kParseFullPrecisionFlag).
+  bool RawNumber(const char* text, rapidjson::SizeType size, bool) {
+    const char* const end = text + size;
+    int64_t integer;
+    if (const auto [rest, error] = std::from_chars(text, end, integer); error == std::errc() && rest == end) {
+      lua_pushinteger(thread_, integer);
+      return Attach();
+    }
+    double number;
+    if (const auto [rest, error] = std::from_chars(text, end, number); error != std::errc()) {
+      // Too large, or closer to zero than a double can be.
+      number = std::strtod(std::string(text, size).c_str(), nullptr);
+      too_large_ = !std::isfinite(number);
+      if (too_large_) return false;
+    }
+    lua_pushnumber(thread_, number);
     return Attach();
   }
   bool String(const char* text, rapidjson::SizeType size, bool) {
@@ -188,6 +187,7 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   bool EndArray(rapidjson::SizeType) { return Close(); }
 
   bool too_deep() const { return too_deep_; }
+  bool too_large() const { return too_large_; }
 
  private:
   static constexpr lua_Integer kIsObject = -1;
@@ -220,6 +220,7 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   lua_State* const thread_;
   int depth_ = 0;
   bool too_deep_ = false;
+  bool too_large_ = false;
   lua_Integer sizes_[kMaxJsonDepth];  // Of each open array; kIsObject of an object.
 };
 
@@ -237,6 +238,14 @@ std::string Position(std::string_view text, size_t offset) {
 }
 
 }  // namespace
+
+bool IsJsonArray(lua_State* thread, int index) {
+  if (!lua_getmetatable(thread, index)) return false;
+  luaL_getmetatable(thread, kJsonArray);
+  const bool marked = lua_rawequal(thread, -1, -2) != 0;
+  lua_pop(thread, 2);
+  return marked;
+}
 
 bool PushJson(lua_State* thread, int index, std::string& problem) {
   if (!lua_checkstack(thread, kSlots)) {
@@ -265,13 +274,22 @@ bool ParseJson(lua_State* thread, std::string_view text, std::string& problem) {
   Builder builder(thread);
   rapidjson::MemoryStream bytes(text.data(), text.size());
   rapidjson::Reader reader;
-  constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseFullPrecisionFlag |
+  constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag |
                               rapidjson::kParseValidateEncodingFlag;
-  const rapidjson::ParseResult result = reader.Parse<kFlags>(bytes, builder);
+  rapidjson::ParseResult result = reader.Parse<kFlags>(bytes, builder);
+  // It takes a zero byte for the end.
+  if (!result.IsError() && bytes.Tell() < text.size()) {
+    result.Set(rapidjson::kParseErrorDocumentRootNotSingular, bytes.Tell());
+  }
   if (!result.IsError()) return true;
   lua_settop(thread, top);
-  problem = builder.too_deep() ? "nested more than " + std::to_string(kMaxJsonDepth) + " levels"
-                               : rapidjson::GetParseError_En(result.Code());
+  if (builder.too_deep()) {
+    problem = "nested more than " + std::to_string(kMaxJsonDepth) + " levels";
+  } else if (builder.too_large()) {
+    problem = "a number too large for a float";
+  } else {
+    problem = rapidjson::GetParseError_En(result.Code());
+  }
   if (problem.back() == '.') problem.pop_back();
   problem += Position(text, result.Offset());
   return false;

@@ -22,6 +22,9 @@ inline constexpr int kMaxJsonDepth = 128;
 // The registry's name of the metatable that marks arrays.
 inline constexpr char kJsonArray[] = "errand.array";
 
+// Whether the table at `index` is marked as an array.
+bool IsJsonArray(lua_State* thread, int index);
+
 // Pushes the text of the value at `index`. Otherwise pushes nothing and says in `problem` what cannot be
 // written and where.
 bool PushJson(lua_State* thread, int index, std::string& problem);

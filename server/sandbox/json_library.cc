@@ -49,6 +49,10 @@ int JsonArray(lua_State* thread) {
   }
   luaL_checktype(thread, 1, LUA_TTABLE);
   lua_settop(thread, 1);
+  if (IsJsonArray(thread, 1)) return 1;
+  if (luaL_getmetafield(thread, 1, "__metatable") != LUA_TNIL) {
+    return luaL_error(thread, "json.array: cannot change a protected metatable");
+  }
   luaL_setmetatable(thread, kJsonArray);
   return 1;
 }
@@ -57,6 +61,9 @@ int JsonArray(lua_State* thread) {
 
 int OpenJson(lua_State* state) {
   luaL_newmetatable(state, kJsonArray);
+  // Nobody is to change it, all arrays share it.
+  lua_pushboolean(state, 0);
+  lua_setfield(state, -2, "__metatable");
   lua_pop(state, 1);
   constexpr luaL_Reg kFunctions[] = {
       {"array", JsonArray}, {"decode", JsonDecode}, {"encode", JsonEncode}, {nullptr, nullptr}};

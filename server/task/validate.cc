@@ -211,7 +211,6 @@ absl::Status ValidateTask(const v1::Task& task, absl::string_view path, absl::Ti
 void FillDefaults(v1::Task& task) {
   if (!task.has_run_timeout()) task.mutable_run_timeout()->set_seconds(kDefaultRunTimeoutSeconds);
   v1::Limits& limits = *task.mutable_limits();
-  if (!limits.has_cpu_time()) *limits.mutable_cpu_time() = task.run_timeout();
   if (limits.memory_bytes() == 0) limits.set_memory_bytes(kDefaultMemoryBytes);
   if (limits.output_bytes() == 0) limits.set_output_bytes(kDefaultOutputBytes);
 }

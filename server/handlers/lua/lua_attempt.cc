@@ -59,7 +59,7 @@ LuaAttempt::LuaAttempt(Attempt attempt, std::unique_ptr<AttemptObserver> observe
       memory_limit_(task_->limits().memory_bytes()),
       output_limit_(task_->limits().output_bytes()),
       cpu_limit_(task_->limits().has_cpu_time() ? task::FromProto(task_->limits().cpu_time())
-                                                : deadline_ - started_) {}
+                                                : absl::InfiniteDuration()) {}
 
 absl::Duration LuaAttempt::MonotonicNow() {
   return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
