@@ -85,7 +85,7 @@ std::string LuaAttempt::RunFrame() const {
   run.attempt = attempt_.number;
   run.name = task.name();
   run.payload = lua.has_data() ? lua.data() : lua.text();
-  run.source = lua.source();
+  run.source = attempt_.script != nullptr ? attempt_.script->source : lua.source();
   std::string frame;
   frame.reserve(run.name.size() + run.payload.size() + run.source.size() + sandbox::kFrameOverhead);
   sandbox::Append(run, frame);
