@@ -5,6 +5,8 @@
 #include <variant>
 
 #include "absl/hash/hash.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/notification.h"
 #include "server/handlers/lua/lua_attempt.h"
 #include "server/task/errors.h"
@@ -14,11 +16,25 @@
 namespace errand::handlers {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Milliseconds(250);
 constexpr size_t kMaxPending = 256;
 constexpr size_t kGeneration = 4096;
 constexpr absl::Duration kMinBackoff = absl::Milliseconds(100);
 constexpr absl::Duration kMaxBackoff = absl::Seconds(5);
+constexpr absl::Duration kRetryDelay = absl::Seconds(1);
+
+// Lua says "script:3: unexpected symbol near 'x'", where "script" is the chunk's name.
+task::ScriptProblem ToProblem(absl::string_view message) {
+  task::ScriptProblem problem;
+  absl::string_view rest = message;
+  const bool has_place = absl::ConsumePrefix(&rest, "script:");
+  const size_t colon = rest.find(": ");
+  if (has_place && colon != absl::string_view::npos &&
+      absl::SimpleAtoi(rest.substr(0, colon), &problem.line)) {
+    message = rest.substr(colon + 2);
+  }
+  problem.message = std::string(message);
+  return problem;
+}
 
 }  // namespace
 
@@ -32,9 +48,10 @@ class SourceChecker::Owner final : public SandboxProcess::Owner {
   SourceChecker& checker_;
 };
 
-SourceChecker::SourceChecker(std::string sandbox_path, io::Loop* loop)
+SourceChecker::SourceChecker(std::string sandbox_path, io::Loop* loop, absl::Duration patience)
     : sandbox_path_(std::move(sandbox_path)),
       loop_(loop),
+      patience_(patience),
       owner_(std::make_unique<Owner>(*this)),
       overdue_(std::make_unique<io::Timer>(loop, [this] { OnOverdue(); })),
       backoff_(std::make_unique<io::Timer>(loop, [this] { StartProcess(); })) {
@@ -52,12 +69,39 @@ SourceChecker::~SourceChecker() {
 
 void SourceChecker::Check(std::string field, std::string source,
                           absl::AnyInvocable<void(absl::Status)> done) {
-  if (IsKnownGood(Hash(source))) {
+  const size_t hash = Hash(source);
+  if (IsKnownGood(hash)) {
     done(absl::OkStatus());
     return;
   }
-  Pending pending{std::move(field), std::move(source), std::move(done),
-                  LuaAttempt::MonotonicNow() + kPatience};
+  Post(std::move(source), [this, hash, field = std::move(field),
+                           done = std::move(done)](const sandbox::Checked* checked) mutable {
+    if (checked != nullptr && !checked->compiles) {
+      done(task::InvalidField(field, {checked->problem.data(), checked->problem.size()}));
+      return;
+    }
+    if (checked != nullptr) RememberGood(hash);
+    done(absl::OkStatus());
+  });
+}
+
+void SourceChecker::Compile(std::string source, absl::AnyInvocable<void(absl::StatusOr<Problems>)> done) {
+  Post(std::move(source), [done = std::move(done)](const sandbox::Checked* checked) mutable {
+    if (checked == nullptr) {
+      done(task::TryAgain("COMPILER_NOT_ANSWERING", "the compiler gave no answer in time; try again",
+                          kRetryDelay));
+      return;
+    }
+    Problems problems;
+    if (!checked->compiles) {
+      problems.push_back(ToProblem({checked->problem.data(), checked->problem.size()}));
+    }
+    done(std::move(problems));
+  });
+}
+
+void SourceChecker::Post(std::string source, Answered done) {
+  Pending pending{std::move(source), std::move(done), LuaAttempt::MonotonicNow() + patience_};
   loop_->Post([this, pending = std::move(pending)]() mutable { Enqueue(std::move(pending)); });
 }
 
@@ -82,11 +126,11 @@ void SourceChecker::Enqueue(Pending pending) {
   const bool unanswerable = process_ == nullptr || queue_.size() >= kMaxPending ||
                             pending.source.size() > static_cast<size_t>(task::kMaxSourceBytes);
   if (unanswerable) {
-    pending.done(absl::OkStatus());
+    pending.done(nullptr);
     return;
   }
   queue_.push_back(std::move(pending));
-  if (!overdue_->is_set()) overdue_->Set(kPatience);
+  if (!overdue_->is_set()) overdue_->Set(patience_);
   SendNext();
 }
 
@@ -123,12 +167,7 @@ void SourceChecker::OnFrame(const sandbox::Frame& frame) {
   queue_.pop_front();
   sent_ = false;
   SendNext();
-  if (checked->compiles) {
-    RememberGood(Hash(first.source));
-    first.done(absl::OkStatus());
-  } else {
-    first.done(task::InvalidField(first.field, {checked->problem.data(), checked->problem.size()}));
-  }
+  first.done(checked);
 }
 
 void SourceChecker::OnProcessGone(const std::string& why) {
@@ -136,7 +175,7 @@ void SourceChecker::OnProcessGone(const std::string& why) {
   // A source that ends the process is not its fault, and not a reason to wait.
   const bool never_ready = !std::exchange(ready_, false);
   sent_ = false;
-  AnswerAllOk();
+  AnswerNone();
   if (!never_ready) {
     StartProcess();
     return;
@@ -166,13 +205,13 @@ void SourceChecker::OnOverdue() {
     sent_ = false;
     StartProcess();
   }
-  for (Pending& pending : overdue) pending.done(absl::OkStatus());
+  for (Pending& pending : overdue) pending.done(nullptr);
 }
 
-void SourceChecker::AnswerAllOk() {
+void SourceChecker::AnswerNone() {
   std::deque<Pending> all;
   all.swap(queue_);
-  for (Pending& pending : all) pending.done(absl::OkStatus());
+  for (Pending& pending : all) pending.done(nullptr);
 }
 
 void SourceChecker::ShutDown() {
@@ -180,7 +219,7 @@ void SourceChecker::ShutDown() {
   backoff_ = nullptr;
   if (process_ != nullptr) process_->End();
   process_ = nullptr;
-  AnswerAllOk();
+  AnswerNone();
 }
 
 }  // namespace errand::handlers
