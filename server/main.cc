@@ -27,6 +27,7 @@
 #include "server/rpc/server.h"
 #include "server/service/health_service.h"
 #include "server/service/queues_service.h"
+#include "server/service/scripts_service.h"
 #include "server/service/tasks_service.h"
 #include "server/service/unimplemented_service.h"
 #include "server/store/memory/memory_store.h"
@@ -42,6 +43,8 @@ namespace service = errand::service;
 namespace store = errand::store;
 
 constexpr absl::Duration kLeaseDuration = absl::Seconds(30);
+// For a script that is to be registered: nothing else waits for it.
+constexpr absl::Duration kCompilePatience = absl::Seconds(5);
 // After the drain: for answers that are being written.
 constexpr absl::Duration kLastWrites = absl::Seconds(1);
 
@@ -142,7 +145,9 @@ int Run(const config::Config& config) {
   std::unique_ptr<handlers::Zygote> zygote;
   std::unique_ptr<handlers::LuaHandler> lua;
   std::unique_ptr<handlers::SourceChecker> checker;
+  std::unique_ptr<handlers::SourceChecker> compiler;
   service::SourceCheck check_source;
+  service::Compiler compile;
   if (config.lua_workers > 0) {
     auto started = handlers::Zygote::Start(config.sandbox, &lua_loop);
     if (!started.ok()) return Fail("cannot run Lua", started.status());
@@ -156,6 +161,12 @@ int Run(const config::Config& config) {
                               absl::AnyInvocable<void(absl::Status)> done) {
       checker->Check(std::move(field), source, std::move(done));
     };
+    // A process of its own: a source that takes long holds no submission up.
+    compiler = std::make_unique<handlers::SourceChecker>(zygote.get(), kCompilePatience);
+    compile = [&compiler](const std::string& source,
+                          absl::AnyInvocable<void(absl::StatusOr<handlers::SourceChecker::Problems>)> done) {
+      compiler->Compile(source, std::move(done));
+    };
   }
   std::unique_ptr<handlers::EmailHandler> email;
   if (!config.smtp_server.empty()) {
@@ -167,18 +178,21 @@ int Run(const config::Config& config) {
 
   service::TasksService tasks(&store, std::move(check_source));
   service::QueuesService queues(&store);
-  service::HealthService health({"errand.v1.Tasks", "errand.v1.Queues"});
+  service::ScriptsService scripts(&store, std::move(compile));
+  service::HealthService health({"errand.v1.Tasks", "errand.v1.Queues", "errand.v1.Scripts"});
   service::UnimplementedService unimplemented;
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   rpc::Server server(ServerOptions(config));
   tasks.Register(server);
   queues.Register(server);
+  scripts.Register(server);
   health.Register(server);
   unimplemented.Register(server);
   auto address = server.Start();
   if (!address.ok()) return Fail("cannot listen on " + config.listen, address.status());
   tasks.Arm(server);
   queues.Arm(server);
+  scripts.Arm(server);
   health.Arm(server);
   unimplemented.Arm(server);
   server.Run();

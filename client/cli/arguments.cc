@@ -10,6 +10,7 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/flags.h"
 #include "client/cli/queue_arguments.h"
+#include "client/cli/script_arguments.h"
 #include "client/cli/task_arguments.h"
 #include "client/cli/task_name.h"
 
@@ -157,6 +158,7 @@ std::optional<int> ParseArguments(int argc, char** argv, Arguments& arguments) {
                arguments);
   AddNamesVerb(root, "delete", Verb::kDelete, "Forget tasks that have ended", arguments);
   AddQueue(root, arguments);
+  AddScript(root, arguments);
   AddVerb(root, "health", Verb::kHealth, "Ask whether the server takes calls", arguments)
       .add_option("--service", arguments.service, "Of one service, errand.v1.Tasks for example")
       ->type_name("NAME");

@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "client/cli/queue_flags.h"
+#include "client/cli/script_flags.h"
 #include "client/cli/task_flags.h"
 
 namespace errand::cli {
@@ -31,6 +32,11 @@ enum class Verb {
   kQueueResume,
   kQueuePurge,
   kQueueStats,
+  kScriptCreate,
+  kScriptGet,
+  kScriptList,
+  kScriptDelete,
+  kScriptValidate,
   kHealth,
   kCompletion,
 };
@@ -56,6 +62,7 @@ struct Arguments {
   std::string filter;              // list.
   int64_t limit = 0;               // list: 0 for all.
   QueueFlags queue;                // queue; its name alone: list, watch.
+  ScriptFlags script;              // script.
   std::string service;             // health.
   std::string shell;               // completion.
 };

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
@@ -22,6 +23,7 @@ namespace {
 struct Input {
   v1::CreateTaskRequest request;      // run, submit.
   std::unique_ptr<LineReader> lines;  // submit --batch.
+  std::string source;                 // script create, script validate.
 };
 
 absl::Status Prepare(Arguments& arguments, Input& input) {
@@ -35,6 +37,10 @@ absl::Status Prepare(Arguments& arguments, Input& input) {
     if (!lines.ok()) return lines.status();
     input.lines = *std::move(lines);
     if (arguments.task.request_id.empty()) arguments.task.request_id = NewRequestId();
+  } else if (arguments.verb == Verb::kScriptCreate || arguments.verb == Verb::kScriptValidate) {
+    absl::StatusOr<std::string> source = ReadSource(arguments.script.file);
+    if (!source.ok()) return source.status();
+    input.source = *std::move(source);
   }
   return absl::OkStatus();
 }
@@ -77,6 +83,16 @@ int Dispatch(Session& session, const Input& input) {
       return QueuePurge(session);
     case Verb::kQueueStats:
       return QueueStats(session);
+    case Verb::kScriptCreate:
+      return ScriptCreate(session, input.source);
+    case Verb::kScriptGet:
+      return ScriptGet(session);
+    case Verb::kScriptList:
+      return ScriptList(session);
+    case Verb::kScriptDelete:
+      return ScriptDelete(session);
+    case Verb::kScriptValidate:
+      return ScriptValidate(session, input.source);
     case Verb::kHealth:
       return Health(session);
     case Verb::kCompletion:  // ParseArguments has done it.

@@ -72,10 +72,13 @@ absl::Status SetCommon(const TaskFlags& flags, v1::CreateTaskRequest& request) {
 
 absl::Status SetLua(const TaskFlags& flags, v1::CreateTaskRequest& request) {
   v1::LuaTask& lua = *request.mutable_task()->mutable_lua();
-  absl::StatusOr<std::string> source = ReadInput("the script", flags.script_file);
-  if (!source.ok()) return source.status();
-  if (!IsUtf8(*source)) return Wrong("FILE", flags.script_file, "is not a Lua source text in UTF-8");
-  lua.set_source(*std::move(source));
+  if (!flags.script.empty()) {
+    lua.set_script(ExpandScriptName(flags.script));
+  } else {
+    absl::StatusOr<std::string> source = ReadSource(flags.script_file);
+    if (!source.ok()) return source.status();
+    lua.set_source(*std::move(source));
+  }
   if (!flags.payload.empty()) {
     absl::StatusOr<std::string> payload = ReadValue("--payload", flags.payload);
     if (!payload.ok()) return payload.status();
@@ -145,6 +148,7 @@ absl::Status CheckUtf8(const TaskFlags& flags) {
   absl::Status status = check("--queue", {flags.queue});
   status.Update(check("--id", {flags.id}));
   status.Update(check("--request-id", {flags.request_id}));
+  status.Update(check("--script", {flags.script}));
   status.Update(check("--label", flags.labels));
   status.Update(check("--ordering-key", {flags.ordering_key}));
   status.Update(check("--from", {flags.from}));
@@ -159,6 +163,12 @@ absl::Status CheckUtf8(const TaskFlags& flags) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::string> ReadSource(const std::string& file) {
+  absl::StatusOr<std::string> source = ReadInput("the script", file);
+  if (source.ok() && !IsUtf8(*source)) return Wrong("FILE", file, "is not a Lua source text in UTF-8");
+  return source;
+}
 
 absl::StatusOr<v1::CreateTaskRequest> BuildRequest(const TaskFlags& flags) {
   absl::Status status = CheckUtf8(flags);

@@ -50,7 +50,8 @@ Session::Session(const Arguments& arguments)
       retry_(MakeRetryOptions(arguments)),
       channel_(Dial(Target(arguments.server))),
       client_(channel_, retry_),
-      queues_(channel_, retry_) {}
+      queues_(channel_, retry_),
+      scripts_(channel_, retry_) {}
 
 CallOptions Session::options() {
   CallOptions options;

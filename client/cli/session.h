@@ -9,6 +9,7 @@
 #include "client/cli/interrupt.h"
 #include "errand/client.h"
 #include "errand/queues.h"
+#include "errand/scripts.h"
 
 namespace errand::cli {
 
@@ -21,8 +22,9 @@ class Session {
   const Arguments& arguments() const { return arguments_; }
   const Client& client() const { return client_; }
   const Queues& queues() const { return queues_; }
+  const Scripts& scripts() const { return scripts_; }
 
-  // For what is neither: a SubmitStream.
+  // For what is none of them: a SubmitStream.
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   const RetryOptions& retry() const { return retry_; }
 
@@ -48,6 +50,7 @@ class Session {
   const std::shared_ptr<grpc::Channel> channel_;
   const Client client_;
   const Queues queues_;
+  const Scripts scripts_;
 };
 
 }  // namespace errand::cli

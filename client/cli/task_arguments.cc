@@ -50,7 +50,9 @@ void AddTaskFlags(CLI::App& app, TaskFlags& task) {
 void AddLua(CLI::App& parent, const std::string& footer, Arguments& arguments) {
   TaskFlags& task = arguments.task;
   CLI::App& app = *parent.add_subcommand("lua", "A Lua 5.4 script");
-  app.add_option("FILE", task.script_file, "The script; - for standard input")->required()->type_name(" ");
+  app.add_option("FILE", task.script_file, "The script; - for standard input")->type_name(" ");
+  app.add_option("--script", task.script, "A registered script in place of FILE, see 'errand script'")
+      ->type_name("NAME");
   app.add_option("--payload", task.payload,
                  "The script's input, task.payload: the text itself (JSON for example), @FILE for a file's "
                  "bytes, @- for standard input, @@TEXT for a text that starts with @")
@@ -61,7 +63,12 @@ void AddLua(CLI::App& parent, const std::string& footer, Arguments& arguments) {
   AddTaskFlags(app, task);
   AddGlobal(app, arguments);
   app.footer(footer);
-  app.callback([&task] { task.kind = TaskFlags::Kind::kLua; });
+  app.callback([&task] {
+    task.kind = TaskFlags::Kind::kLua;
+    if (task.script_file.empty() == task.script.empty()) {
+      throw CLI::ValidationError("lua", "needs FILE or --script, and not both");
+    }
+  });
 }
 
 void AddEmail(CLI::App& parent, const std::string& footer, Arguments& arguments) {

@@ -51,6 +51,9 @@ std::string TaskCard(const v1::Task& task, const Terminal& terminal) {
   AddFact(card, "name", Printable(task.name()));
   AddFact(card, "state", terminal.Paint(StateWord(task.state()), task.state()));
   AddFact(card, "kind", task.has_lua() ? "lua" : task.has_email() ? "email" : "");
+  if (task.lua().has_script()) {
+    AddFact(card, "script", Printable(absl::StrCat(task.lua().script(), "@", task.lua().script_version())));
+  }
   if (task.priority() != 0) AddFact(card, "priority", absl::StrCat(task.priority()));
   AddFact(card, "attempts", absl::StrCat(task.attempt_count()));
   AddFact(card, "ordering", Printable(task.ordering_key()));

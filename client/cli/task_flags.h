@@ -30,7 +30,8 @@ struct TaskFlags {
   int max_attempts = 0;
 
   // Kind::kLua.
-  std::string script_file;  // "-" is standard input.
+  std::string script_file;  // "-" is standard input. Or:
+  std::string script;       // The name of a registered script.
   std::string payload;      // The text itself, or @FILE.
   int64_t memory_bytes = 0;
 

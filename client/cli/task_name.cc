@@ -25,4 +25,9 @@ std::string ExpandQueueName(absl::string_view queue) {
   return queue.empty() ? "" : absl::StrCat("queues/", queue);
 }
 
+std::string ExpandScriptName(absl::string_view script) {
+  absl::ConsumePrefix(&script, "scripts/");
+  return script.empty() ? "" : absl::StrCat("scripts/", script);
+}
+
 }  // namespace errand::cli

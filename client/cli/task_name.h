@@ -14,6 +14,9 @@ std::string ExpandTaskName(absl::string_view name, absl::string_view queue);
 // "q" or "queues/q" as "queues/q"; empty stays empty.
 std::string ExpandQueueName(absl::string_view queue);
 
+// The same for "scripts/s".
+std::string ExpandScriptName(absl::string_view script);
+
 }  // namespace errand::cli
 
 #endif  // ERRAND_CLIENT_CLI_TASK_NAME_H_

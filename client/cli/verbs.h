@@ -1,6 +1,8 @@
 #ifndef ERRAND_CLIENT_CLI_VERBS_H_
 #define ERRAND_CLIENT_CLI_VERBS_H_
 
+#include <string>
+
 #include "client/cli/line_reader.h"
 #include "client/cli/session.h"
 #include "errand/v1/tasks.pb.h"
@@ -26,6 +28,12 @@ int QueuePause(Session& session);
 int QueueResume(Session& session);
 int QueuePurge(Session& session);
 int QueueStats(Session& session);
+// Both take the file's content.
+int ScriptCreate(Session& session, const std::string& source);
+int ScriptValidate(Session& session, const std::string& source);
+int ScriptGet(Session& session);
+int ScriptList(Session& session);
+int ScriptDelete(Session& session);
 int Health(Session& session);
 
 }  // namespace errand::cli

@@ -169,6 +169,7 @@ void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
     }
     const handlers::AttemptId id = attempt.id;
     attempt.task = std::move(task.task);
+    attempt.script = std::move(task.script);
     attempt.number = task.attempt;
     attempt.previous_result.Swap(&task.previous_result);
     lane->handler->Start(std::move(attempt), std::make_unique<Observer>(this, id, std::move(task.lease)));

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "errand/v1/task.pb.h"
+#include "server/task/script.h"
 
 namespace errand::handlers {
 
@@ -19,6 +20,8 @@ struct Attempt {
   // As the client sent it, valid (task/validate.h) and with every default filled in: `run_timeout` and
   // `limits` are set. Never null. The fields that the server sets hold name and uid only.
   std::shared_ptr<const v1::Task> task;
+  // The script that the task names; null where it does not.
+  std::shared_ptr<const task::Script> script;
   // 1 for the first.
   int32_t number = 0;
   // The result of the attempt before, where it left one: an e-mail handler finds there which recipients

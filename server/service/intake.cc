@@ -25,6 +25,7 @@ void ClearOutputOnly(v1::Task& task) {
   task.clear_end_time();
   task.clear_etag();
   task.clear_attempts();
+  if (task.lua().script_version() != 0) task.mutable_lua()->clear_script_version();
 }
 
 }  // namespace

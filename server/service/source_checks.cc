@@ -5,7 +5,8 @@
 namespace errand::service {
 
 void SourceChecks::Add(absl::StatusOr<store::Submission>& submission) {
-  if (check_ == nullptr || !submission.ok() || !submission->task->has_lua()) return;
+  // A registered script has been compiled.
+  if (check_ == nullptr || !submission.ok() || !submission->task->lua().has_source()) return;
   pending_.fetch_add(1, std::memory_order_relaxed);
   check_("task.lua.source", submission->task->lua().source(), [this, &submission](absl::Status status) {
     if (!status.ok()) submission = std::move(status);

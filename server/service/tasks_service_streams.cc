@@ -154,6 +154,7 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
       status = task::At("create", submission.status());
       if (status.ok()) {
         status = co_await Of(loop).submitter.Submit(*std::move(submission));
+        if (task::NamesField(status)) status = task::At("create", status);
         watch.name = request.create().task().name();
         request.clear_create();  // A payload may be large, and the stream may be open for long.
       }

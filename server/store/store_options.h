@@ -28,6 +28,9 @@ struct StoreOptions {
   size_t max_task_events = 1'000;
   // Events kept of each queue that is watched; the oldest go first.
   size_t max_queue_events = 10'000;
+  // Scripts at one time, and bytes of them and of those versions that tasks still refer to.
+  int64_t max_scripts = 10'000;
+  int64_t max_script_bytes = int64_t{256} << 20;
   // How long a request id is remembered.
   absl::Duration request_id_window = absl::Minutes(10);
   // Null: the real clock, and a thread that calls RunAlarms when something is due. Otherwise the test's

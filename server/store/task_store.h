@@ -11,9 +11,11 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "errand/v1/queues.pb.h"
+#include "errand/v1/scripts.pb.h"
 #include "errand/v1/task.pb.h"
 #include "google/protobuf/field_mask.pb.h"
 #include "server/task/filter.h"
+#include "server/task/script.h"
 #include "server/task/state.h"
 
 // Where tasks are kept: the FIFO, the leases of those that run, and the events of each.
@@ -22,8 +24,8 @@
 // network and one commit serves many. Any thread may call. A call's callback is called exactly once, on any
 // thread, maybe before the call returns, and never with a lock of the store held; it must not block. Results
 // stand in the order of what was asked. Errors are made with task/errors.h:
-//   NOT_FOUND            no such task or queue
-//   RESOURCE_EXHAUSTED   the queue is full
+//   NOT_FOUND            no such task, queue or script
+//   RESOURCE_EXHAUSTED   the queue is full, or there are too many scripts
 //   FAILED_PRECONDITION  an illegal move: a stale lease, a task that has ended, or has not
 //   ABORTED              the etag given is not that of the task or queue
 //   UNAVAILABLE          the store is closed, or its medium failed
@@ -36,10 +38,13 @@ using Callback = absl::AnyInvocable<void(T)>;
 // What the client asked for; shared, never changed.
 using TaskSpec = std::shared_ptr<const v1::Task>;
 
+// The version of a registered script that a task runs; shared by all that do.
+using ScriptSource = std::shared_ptr<const task::Script>;
+
 struct Submission {
   // Valid; name, uid and durability are set, `ttl` has become `expire_time`, the other output-only fields are
-  // not set. The store fills in what it leaves open: the queue's defaults, then the server's. Borrowed, and
-  // changed, until the answer comes.
+  // not set. The store fills in what it leaves open: the queue's defaults, then the server's; and the version
+  // of the script that it names. Borrowed, and changed, until the answer comes.
   v1::Task* task = nullptr;
   // Empty, or what makes a repeated submission return the task of the first (AIP-155). Counts within the
   // task's queue.
@@ -63,6 +68,7 @@ struct Lease {
 struct ClaimedTask {
   Lease lease;
   TaskSpec task;
+  ScriptSource script;             // Null unless the task names one.
   int32_t attempt = 0;             // 1 for the first.
   int32_t tries = 0;               // The same, counted from the last Retry: what the retry policy counts.
   v1::TaskResult previous_result;  // What the attempt before left.
@@ -173,6 +179,29 @@ struct QueuePage {
   bool more = false;
 };
 
+struct PutScriptRequest {
+  std::string name;  // `scripts/{script}`.
+  std::string source;
+  // As for a Submission. Counts within the script's name.
+  std::string request_id;
+  bool validate_only = false;
+};
+
+struct GetScriptRequest {
+  std::string name;
+  int64_t version = 0;  // 0: the current one.
+};
+
+struct ListScriptsRequest {
+  std::string after_name;  // The last name of the page before.
+  int max_scripts = 100;
+};
+
+struct ScriptPage {
+  std::vector<v1::Script> scripts;  // By name, without their sources.
+  bool more = false;
+};
+
 // Names an outstanding Claim, Watch or WatchQueue.
 using WaitId = uint64_t;
 
@@ -182,9 +211,10 @@ class TaskStore {
   virtual ~TaskStore() = default;
 
   // Queues each task, or says why not: ALREADY_EXISTS, RESOURCE_EXHAUSTED, NOT_FOUND (a queue that does not
-  // exist and must not be created). A task is as safe as the store makes it when its entry says OK.
-  // `Submission::task` is then the task in BASIC view: that of the first submission where the request id was
-  // seen before. Of a task that was refused, name and uid are left.
+  // exist and must not be created, or a script that does not). A task that names a script is bound to the
+  // version that is current, and that version is kept as long as the task is. A task is as safe as the store
+  // makes it when its entry says OK. `Submission::task` is then the task in BASIC view: that of the first
+  // submission where the request id was seen before. Of a task that was refused, name and uid are left.
   virtual void Submit(std::vector<Submission> submissions, SubmitMode mode,
                       Callback<std::vector<absl::Status>> done) = 0;
 
@@ -241,6 +271,15 @@ class TaskStore {
   // The number of tasks forgotten.
   virtual void PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>> done) = 0;
   virtual void GetQueueStats(std::string name, Callback<absl::StatusOr<v1::QueueStats>> done) = 0;
+
+  // Registered scripts, see errand/v1/scripts.proto. Seldom called: no batches. Names are valid, and sources
+  // compile. A new version is current before the callback says so. RESOURCE_EXHAUSTED: see StoreOptions.
+  virtual void PutScript(PutScriptRequest request, Callback<absl::StatusOr<v1::Script>> done) = 0;
+  // With its source.
+  virtual void GetScript(GetScriptRequest request, Callback<absl::StatusOr<v1::Script>> done) = 0;
+  virtual void ListScripts(ListScriptsRequest request, Callback<absl::StatusOr<ScriptPage>> done) = 0;
+  // Forgets the name; tasks keep the versions that they have. No version of the name is ever used again.
+  virtual void DeleteScript(std::string name, Callback<absl::Status> done) = 0;
 
   // Calls the callback of an outstanding Claim, Watch or WatchQueue. Nothing happens if that was called
   // already.

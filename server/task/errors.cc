@@ -11,6 +11,9 @@
 namespace errand::task {
 namespace {
 
+// Where an ErrorInfo names the field that is to blame.
+constexpr char kFieldKey[] = "field";
+
 template <class Detail>
 std::string TypeUrl() {
   return absl::StrCat("type.googleapis.com/", Detail::descriptor()->full_name());
@@ -50,7 +53,7 @@ absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string
 
 absl::Status InvalidField(absl::string_view field, absl::string_view problem) {
   absl::Status status = Error(absl::StatusCode::kInvalidArgument, "INVALID_FIELD",
-                              absl::StrCat(field, ": ", problem), {{"field", field}});
+                              absl::StrCat(field, ": ", problem), {{kFieldKey, field}});
   google::rpc::BadRequest bad;
   auto* violation = bad.add_field_violations();
   violation->set_field(std::string(field));
@@ -59,10 +62,35 @@ absl::Status InvalidField(absl::string_view field, absl::string_view problem) {
   return status;
 }
 
-absl::Status NotFound(absl::string_view type, absl::string_view name) {
-  absl::Status status =
-      Error(absl::StatusCode::kNotFound, absl::StrCat(absl::AsciiStrToUpper(type), "_NOT_FOUND"),
-            absl::StrCat("there is no ", type, " '", name, "'"), {{"name", name}});
+absl::Status InvalidSource(absl::string_view field, const std::vector<ScriptProblem>& problems) {
+  if (problems.empty()) return absl::OkStatus();
+  google::rpc::BadRequest bad;
+  for (const ScriptProblem& problem : problems) {
+    std::string place;
+    if (problem.line > 0) absl::StrAppend(&place, "line ", problem.line);
+    if (problem.column > 0) absl::StrAppend(&place, ", column ", problem.column);
+    auto* violation = bad.add_field_violations();
+    violation->set_field(std::string(field));
+    violation->set_description(absl::StrCat(place, place.empty() ? "" : ": ", problem.message));
+  }
+  const ScriptProblem& first = problems.front();
+  absl::Status status = Error(absl::StatusCode::kInvalidArgument, "LUA_SYNTAX_ERROR",
+                              absl::StrCat(field, ": ", bad.field_violations(0).description()),
+                              {{kFieldKey, field},
+                               {"line", absl::StrCat(first.line)},
+                               {"column", absl::StrCat(first.column)},
+                               {"message", first.message}});
+  Attach(status, bad);
+  return status;
+}
+
+absl::Status NotFound(absl::string_view type, absl::string_view name, absl::string_view field) {
+  const std::string reason = absl::StrCat(absl::AsciiStrToUpper(type), "_NOT_FOUND");
+  const std::string message = absl::StrCat("there is no ", type, " '", name, "'");
+  absl::Status status = field.empty()
+                            ? Error(absl::StatusCode::kNotFound, reason, message, {{"name", name}})
+                            : Error(absl::StatusCode::kNotFound, reason, absl::StrCat(field, ": ", message),
+                                    {{"name", name}, {kFieldKey, field}});
   google::rpc::ResourceInfo resource;
   resource.set_resource_type(absl::StrCat("errand.dev/", type));
   resource.set_resource_name(std::string(name));
@@ -83,29 +111,48 @@ absl::Status QueueFull(absl::string_view queue, absl::string_view problem, absl:
   return status;
 }
 
-absl::Status ShuttingDown() {
-  absl::Status status = Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
-                              "the server is shutting down; retry with the same request_id");
-  AttachRetryInfo(status, absl::Seconds(1));
+absl::Status ScriptsFull(absl::string_view problem) {
+  absl::Status status = Error(absl::StatusCode::kResourceExhausted, "SCRIPTS_FULL", problem);
+  google::rpc::QuotaFailure quota;
+  auto* violation = quota.add_violations();
+  violation->set_subject("scripts");
+  violation->set_description(std::string(problem));
+  Attach(status, quota);
   return status;
+}
+
+absl::Status TryAgain(absl::string_view reason, absl::string_view message, absl::Duration retry_after) {
+  absl::Status status = Error(absl::StatusCode::kUnavailable, reason, message);
+  AttachRetryInfo(status, retry_after);
+  return status;
+}
+
+absl::Status ShuttingDown() {
+  return TryAgain("SHUTTING_DOWN", "the server is shutting down; retry with the same request_id",
+                  absl::Seconds(1));
+}
+
+bool NamesField(const absl::Status& status) {
+  google::rpc::ErrorInfo info;
+  return Read(status, info) && info.metadata().count(kFieldKey) > 0;
 }
 
 absl::Status At(absl::string_view path, const absl::Status& status) {
   if (status.ok()) return status;
-  google::rpc::BadRequest bad;
-  const bool names_field = Read(status, bad) && bad.field_violations_size() > 0;
+  const bool names_field = NamesField(status);
   absl::Status result(status.code(), absl::StrCat(path, names_field ? "." : ": ", status.message()));
   status.ForEachPayload(
       [&](absl::string_view type_url, const absl::Cord& payload) { result.SetPayload(type_url, payload); });
   if (!names_field) return result;
-  for (auto& violation : *bad.mutable_field_violations()) {
-    violation.set_field(absl::StrCat(path, ".", violation.field()));
+  if (google::rpc::BadRequest bad; Read(status, bad)) {
+    for (auto& violation : *bad.mutable_field_violations()) {
+      violation.set_field(absl::StrCat(path, ".", violation.field()));
+    }
+    Attach(result, bad);
   }
-  Attach(result, bad);
-  google::rpc::ErrorInfo info;
-  if (Read(status, info)) {
-    const auto field = info.mutable_metadata()->find("field");
-    if (field != info.mutable_metadata()->end()) field->second = absl::StrCat(path, ".", field->second);
+  if (google::rpc::ErrorInfo info; Read(status, info)) {
+    std::string& field = info.mutable_metadata()->at(kFieldKey);
+    field = absl::StrCat(path, ".", field);
     Attach(result, info);
   }
   return result;

@@ -3,11 +3,13 @@
 
 #include <initializer_list>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "google/rpc/status.pb.h"
+#include "server/task/script.h"
 
 // Errors as clients see them: a code, a message for people, and google.rpc details for programs (AIP-193).
 //
@@ -28,11 +30,22 @@ absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string
 // ("task.lua.source"); `problem` says what would be right ("must not be empty").
 absl::Status InvalidField(absl::string_view field, absl::string_view problem);
 
-// NOT_FOUND / `type`_NOT_FOUND with a ResourceInfo. `type` is "task" or "queue".
-absl::Status NotFound(absl::string_view type, absl::string_view name);
+// INVALID_ARGUMENT / LUA_SYNTAX_ERROR with a BadRequest that has an entry a problem, all of them in `field`.
+// OK where there is no problem.
+absl::Status InvalidSource(absl::string_view field, const std::vector<ScriptProblem>& problems);
+
+// NOT_FOUND / `type`_NOT_FOUND with a ResourceInfo. `type` is "task", "queue" or "script". `field` is the
+// path in the request ("task.lua.script"), where the thing is not what the request is about.
+absl::Status NotFound(absl::string_view type, absl::string_view name, absl::string_view field = "");
 
 // RESOURCE_EXHAUSTED / QUEUE_FULL with a QuotaFailure and a RetryInfo.
 absl::Status QueueFull(absl::string_view queue, absl::string_view problem, absl::Duration retry_after);
+
+// RESOURCE_EXHAUSTED / SCRIPTS_FULL with a QuotaFailure.
+absl::Status ScriptsFull(absl::string_view problem);
+
+// UNAVAILABLE / `reason` with a RetryInfo.
+absl::Status TryAgain(absl::string_view reason, absl::string_view message, absl::Duration retry_after);
 
 // UNAVAILABLE / SHUTTING_DOWN with a RetryInfo of one second: somebody else may have taken over by then.
 absl::Status ShuttingDown();
@@ -40,6 +53,9 @@ absl::Status ShuttingDown();
 // The same error, found in a part of a larger request. `path` ("requests[3]") goes before the fields that it
 // names, and before its message; code and other details stay.
 absl::Status At(absl::string_view path, const absl::Status& status);
+
+// Whether it says which field of the request is to blame.
+bool NamesField(const absl::Status& status);
 
 // The same error as a message, details included. OK gives code 0.
 google::rpc::Status ToProto(const absl::Status& status);

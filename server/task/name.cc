@@ -51,6 +51,13 @@ absl::Status CheckTaskName(absl::string_view name, absl::string_view field) {
       field, absl::StrCat("must be queues/{queue}/tasks/{task}, where {queue} and {task} ", kIdRule));
 }
 
+absl::Status CheckScriptName(absl::string_view name, absl::string_view field) {
+  if (ConsumeSegment(name, "scripts/") && name.empty()) return absl::OkStatus();
+  return InvalidField(field, absl::StrCat("must be scripts/{script}, where {script} ", kIdRule));
+}
+
+std::string ScriptName(absl::string_view script_id) { return absl::StrCat("scripts/", script_id); }
+
 std::string TaskName(absl::string_view queue_name, absl::string_view task_id) {
   return absl::StrCat(queue_name, "/tasks/", task_id);
 }

@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-// Resource names (AIP-122): `queues/{queue}` and `queues/{queue}/tasks/{task}`.
+// Resource names (AIP-122): `queues/{queue}`, `queues/{queue}/tasks/{task}` and `scripts/{script}`.
 namespace errand::task {
 
 inline constexpr absl::string_view kDefaultQueue = "queues/default";
@@ -21,6 +21,12 @@ absl::Status CheckQueueName(absl::string_view name, absl::string_view field);
 
 // The same for `queues/{queue}/tasks/{task}`.
 absl::Status CheckTaskName(absl::string_view name, absl::string_view field);
+
+// The same for `scripts/{script}`.
+absl::Status CheckScriptName(absl::string_view name, absl::string_view field);
+
+// `s` gives `scripts/s`.
+std::string ScriptName(absl::string_view script_id);
 
 // `queues/q` and `t` give `queues/q/tasks/t`.
 std::string TaskName(absl::string_view queue_name, absl::string_view task_id);

@@ -7,6 +7,7 @@
 #include "server/task/duration.h"
 #include "server/task/errors.h"
 #include "server/task/limits.h"
+#include "server/task/name.h"
 #include "server/task/validate_email.h"
 
 namespace errand::task {
@@ -19,23 +20,32 @@ absl::Status Invalid(absl::string_view path, absl::string_view field, absl::stri
   return InvalidField(absl::StrCat(path, ".", field), problem);
 }
 
+// Empty where there is none.
+std::string SourceProblem(absl::string_view source) {
+  if (source.empty()) return "must not be empty";
+  if (source.size() > kMaxSourceBytes) {
+    return absl::StrCat("must be at most ", kMaxSourceBytes, " bytes, not ", source.size());
+  }
+  // LUA_SIGNATURE starts with ESC; source text cannot.
+  if (source.front() == '\x1b') return "must be source text, not a precompiled chunk";
+  return "";
+}
+
 absl::Status ValidateLua(const v1::LuaTask& lua, absl::string_view path) {
   switch (lua.code_case()) {
     case v1::LuaTask::CODE_NOT_SET:
-      return Invalid(path, "lua.source", "must be set: the script to run");
-    case v1::LuaTask::kScript:
-      return Invalid(path, "lua.script", kNotAvailable);
+      return Invalid(path, "lua.source", "must be set, or lua.script: what to run");
+    case v1::LuaTask::kScript: {
+      absl::Status status = CheckScriptName(lua.script(), absl::StrCat(path, ".lua.script"));
+      if (!status.ok()) return status;
+      break;
+    }
     case v1::LuaTask::kSource:
+      if (const std::string problem = SourceProblem(lua.source()); !problem.empty()) {
+        return Invalid(path, "lua.source", problem);
+      }
       break;
   }
-  if (lua.source().empty()) return Invalid(path, "lua.source", "must not be empty");
-  if (lua.source().size() > kMaxSourceBytes) {
-    return Invalid(path, "lua.source",
-                   absl::StrCat("must be at most ", kMaxSourceBytes, " bytes, not ", lua.source().size()));
-  }
-  // LUA_SIGNATURE starts with ESC; source text cannot.
-  if (lua.source().front() == '\x1b')
-    return Invalid(path, "lua.source", "must be source text, not a precompiled chunk");
   const bool is_text = lua.payload_case() == v1::LuaTask::kText;
   const size_t payload_bytes = is_text ? lua.text().size() : lua.data().size();
   if (payload_bytes > kMaxPayloadBytes) {
@@ -144,6 +154,11 @@ absl::Status ValidateRetryPolicy(const v1::RetryPolicy& policy, absl::string_vie
     return Invalid(path, "multiplier", "must be 1 to 10");
   }
   return absl::OkStatus();
+}
+
+absl::Status ValidateSource(absl::string_view source, absl::string_view path) {
+  const std::string problem = SourceProblem(source);
+  return problem.empty() ? absl::OkStatus() : InvalidField(path, problem);
 }
 
 absl::Status ValidateLimits(const v1::Limits& limits, absl::string_view path) {

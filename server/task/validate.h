@@ -14,6 +14,9 @@ namespace errand::task {
 // `expire_time` are compared with.
 absl::Status ValidateTask(const v1::Task& task, absl::string_view path, absl::Time now);
 
+// The same for a Lua source; `path` is its own ("task.lua.source"). Whether it compiles is not looked at.
+absl::Status ValidateSource(absl::string_view source, absl::string_view path);
+
 // The same for a retry policy and for limits; `path` is theirs ("task.limits").
 absl::Status ValidateRetryPolicy(const v1::RetryPolicy& policy, absl::string_view path);
 absl::Status ValidateLimits(const v1::Limits& limits, absl::string_view path);

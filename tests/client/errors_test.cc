@@ -42,7 +42,13 @@ TEST_F(ErrorsTest, HelpAndVersionExitWith0OnEveryCommand) {
                                                           {"queue", "pause"},
                                                           {"queue", "resume"},
                                                           {"queue", "purge"},
-                                                          {"queue", "stats"}};
+                                                          {"queue", "stats"},
+                                                          {"script"},
+                                                          {"script", "create"},
+                                                          {"script", "get"},
+                                                          {"script", "list"},
+                                                          {"script", "delete"},
+                                                          {"script", "validate"}};
   for (std::vector<std::string> command : commands) {
     command.push_back("--help");
     Run(command);

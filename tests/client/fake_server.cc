@@ -44,6 +44,17 @@ grpc::Status ToGrpc(google::rpc::Status status, const std::string& reason,
                       status.SerializeAsString());
 }
 
+google::rpc::Status BadField(const std::string& field, const std::string& problem) {
+  google::rpc::Status status;
+  status.set_code(grpc::StatusCode::INVALID_ARGUMENT);
+  status.set_message(absl::StrCat(field, ": ", problem));
+  google::rpc::BadRequest bad;
+  bad.add_field_violations()->set_field(field);
+  bad.mutable_field_violations(0)->set_description(problem);
+  Add(status, bad);
+  return status;
+}
+
 v1::TaskEvent Event(int64_t sequence) {
   v1::TaskEvent event;
   event.set_sequence(sequence);
@@ -148,6 +159,35 @@ class FakeServer::Queues final : public v1::Queues::Service {
   FakeServer& fake_;
 };
 
+class FakeServer::Scripts final : public v1::Scripts::Service {
+ public:
+  explicit Scripts(FakeServer& fake) : fake_(fake) {}
+
+  grpc::Status CreateScript(grpc::ServerContext* context, const v1::CreateScriptRequest* request,
+                            v1::CreateScriptResponse* response) override {
+    return Answer(fake_.create_script, *context, *request, *response);
+  }
+  grpc::Status GetScript(grpc::ServerContext* context, const v1::GetScriptRequest* request,
+                         v1::GetScriptResponse* response) override {
+    return Answer(fake_.get_script, *context, *request, *response);
+  }
+  grpc::Status ListScripts(grpc::ServerContext* context, const v1::ListScriptsRequest* request,
+                           v1::ListScriptsResponse* response) override {
+    return Answer(fake_.list_scripts, *context, *request, *response);
+  }
+  grpc::Status DeleteScript(grpc::ServerContext* context, const v1::DeleteScriptRequest* request,
+                            v1::DeleteScriptResponse* response) override {
+    return Answer(fake_.delete_script, *context, *request, *response);
+  }
+  grpc::Status ValidateScript(grpc::ServerContext* context, const v1::ValidateScriptRequest* request,
+                              v1::ValidateScriptResponse* response) override {
+    return Answer(fake_.validate_script, *context, *request, *response);
+  }
+
+ private:
+  FakeServer& fake_;
+};
+
 class FakeServer::Health final : public grpc::health::v1::Health::Service {
  public:
   explicit Health(FakeServer& fake) : fake_(fake) {}
@@ -164,6 +204,7 @@ class FakeServer::Health final : public grpc::health::v1::Health::Service {
 FakeServer::FakeServer(const std::string& address)
     : tasks_(std::make_unique<Tasks>(*this)),
       queues_(std::make_unique<Queues>(*this)),
+      scripts_(std::make_unique<Scripts>(*this)),
       health_(std::make_unique<Health>(*this)) {
   grpc::ServerBuilder builder;
   int port = 0;
@@ -171,6 +212,7 @@ FakeServer::FakeServer(const std::string& address)
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.RegisterService(tasks_.get());
   builder.RegisterService(queues_.get());
+  builder.RegisterService(scripts_.get());
   builder.RegisterService(health_.get());
   server_ = builder.BuildAndStart();
   address_ = absl::StrCat("127.0.0.1:", port);
@@ -187,14 +229,12 @@ grpc::Status BlockUntilCancelled(grpc::ServerContext& context) {
 }
 
 grpc::Status InvalidField(const std::string& field, const std::string& problem) {
-  google::rpc::Status status;
-  status.set_code(grpc::StatusCode::INVALID_ARGUMENT);
-  status.set_message(absl::StrCat(field, ": ", problem));
-  google::rpc::BadRequest bad;
-  bad.add_field_violations()->set_field(field);
-  bad.mutable_field_violations(0)->set_description(problem);
-  Add(status, bad);
-  return ToGrpc(status, "INVALID_FIELD");
+  return ToGrpc(BadField(field, problem), "INVALID_FIELD");
+}
+
+grpc::Status SyntaxError(int line, int column, const std::string& message) {
+  return ToGrpc(BadField("script.source", absl::StrCat("line ", line, ": ", message)), "LUA_SYNTAX_ERROR",
+                {{"line", absl::StrCat(line)}, {"column", absl::StrCat(column)}, {"message", message}});
 }
 
 grpc::Status Unavailable(absl::Duration retry_after) {

@@ -10,14 +10,15 @@
 
 #include "absl/time/time.h"
 #include "errand/v1/queues.grpc.pb.h"
+#include "errand/v1/scripts.grpc.pb.h"
 #include "errand/v1/tasks.grpc.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
 namespace errand {
 
-// The Tasks, Queues and Health services, each method as the test says, on a port of its own on loopback. A
-// method that the test does not set is UNIMPLEMENTED. Methods run on threads of gRPC; set them before the
-// first call.
+// The Tasks, Queues, Scripts and Health services, each method as the test says, on a port of its own on
+// loopback. A method that the test does not set is UNIMPLEMENTED. Methods run on threads of gRPC; set them
+// before the first call.
 class FakeServer final {
  public:
   template <class Request, class Response>
@@ -52,15 +53,22 @@ class FakeServer final {
   Unary<v1::ResumeQueueRequest, v1::ResumeQueueResponse> resume_queue;
   Unary<v1::PurgeQueueRequest, v1::PurgeQueueResponse> purge_queue;
   Unary<v1::GetQueueStatsRequest, v1::GetQueueStatsResponse> queue_stats;
+  Unary<v1::CreateScriptRequest, v1::CreateScriptResponse> create_script;
+  Unary<v1::GetScriptRequest, v1::GetScriptResponse> get_script;
+  Unary<v1::ListScriptsRequest, v1::ListScriptsResponse> list_scripts;
+  Unary<v1::DeleteScriptRequest, v1::DeleteScriptResponse> delete_script;
+  Unary<v1::ValidateScriptRequest, v1::ValidateScriptResponse> validate_script;
   Unary<grpc::health::v1::HealthCheckRequest, grpc::health::v1::HealthCheckResponse> health;
 
  private:
   class Tasks;
   class Queues;
+  class Scripts;
   class Health;
 
   const std::unique_ptr<Tasks> tasks_;
   const std::unique_ptr<Queues> queues_;
+  const std::unique_ptr<Scripts> scripts_;
   const std::unique_ptr<Health> health_;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
@@ -71,6 +79,8 @@ grpc::Status BlockUntilCancelled(grpc::ServerContext& context);
 
 // An error with a detail, as the server sends it.
 grpc::Status InvalidField(const std::string& field, const std::string& problem);
+// LUA_SYNTAX_ERROR of `script.source`.
+grpc::Status SyntaxError(int line, int column, const std::string& message);
 grpc::Status Unavailable(absl::Duration retry_after = absl::ZeroDuration());
 grpc::Status NotFound(const std::string& name);
 // OUT_OF_RANGE: events from `oldest` to `latest` are kept. `number` is "sequence" or "position".

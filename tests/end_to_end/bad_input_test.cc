@@ -1,12 +1,12 @@
 // Whatever is wrong with a request, the answer names the field, and nothing has changed.
 #include <gmock/gmock.h>
+#include <grpcpp/impl/codegen/client_unary_call.h>
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
-#include "errand/v1/scripts.grpc.pb.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
 
@@ -93,8 +93,8 @@ INSTANTIATE_TEST_SUITE_P(
                    [](auto& r) { r.mutable_task()->mutable_lua()->set_source(std::string((1 << 20) + 1, ' ')); }},
         BadRequest{"HugePayload", "task.lua.text",
                    [](auto& r) { r.mutable_task()->mutable_lua()->set_text(std::string((1 << 20) + 1, ' ')); }},
-        BadRequest{"RegisteredScript", "task.lua.script",
-                   [](auto& r) { r.mutable_task()->mutable_lua()->set_script("scripts/x"); }},
+        BadRequest{"ScriptName", "task.lua.script",
+                   [](auto& r) { r.mutable_task()->mutable_lua()->set_script("x"); }},
         BadRequest{"QueueName", "parent", [](auto& r) { r.set_parent("queues/Not_OK"); }},
         BadRequest{"QueuePath", "parent", [](auto& r) { r.set_parent("default"); }},
         BadRequest{"TaskId", "task_id", [](auto& r) { r.set_task_id("-x"); }},
@@ -245,10 +245,14 @@ TEST(BadInput, NamesAndSequencesAreCheckedEverywhere) {
 
 TEST(BadInput, AMethodThatIsNotThereYetSaysSoWithAnErrorInfo) {
   ServerProcess server;
-  const auto scripts = v1::Scripts::NewStub(server.NewChannel());
-  v1::ListScriptsResponse response;
+  const auto channel = server.NewChannel();
+  grpc::ClientContext context;
+  SetTestDeadline(context);
+  const grpc::internal::RpcMethod method("/errand.v1.Tasks/DreamOfTask",
+                                         grpc::internal::RpcMethod::NORMAL_RPC);
+  v1::GetTaskResponse response;
   const grpc::Status status =
-      Call(*scripts, &v1::Scripts::Stub::ListScripts, v1::ListScriptsRequest(), &response);
+      grpc::internal::BlockingUnaryCall(channel.get(), method, &context, v1::GetTaskRequest(), &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
   EXPECT_EQ(ReasonOf(status), "METHOD_NOT_AVAILABLE");
 }

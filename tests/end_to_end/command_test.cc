@@ -64,6 +64,25 @@ TEST_F(Command, SubmitsWaitsLooksUpAndCancels) {
   EXPECT_EQ(Errand({"wait", "second", "--timeout=30s"}).exit_code, 1);
 }
 
+TEST_F(Command, RegistersScriptsAndRunsThemByName) {
+  // A machine under load may give the compiler too little time: the command tries again.
+  const Finished created = Errand({"script", "create", "double", Script("return task.payload * 2")});
+  EXPECT_EQ(created.exit_code, 0) << created.errors;
+  const Finished run = Errand({"run", "lua", "--script=double", "--payload=21"});
+  EXPECT_EQ(run.exit_code, 0) << run.errors;
+  EXPECT_EQ(run.output, "42");
+  EXPECT_THAT(Errand({"script", "list"}).output, HasSubstr("scripts/double"));
+  EXPECT_EQ(Errand({"script", "get", "double", "--source"}).output, "return task.payload * 2");
+  const Finished invalid = Errand({"script", "validate", Script("\nreturn (")});
+  EXPECT_EQ(invalid.exit_code, 1);
+  EXPECT_THAT(invalid.output, HasSubstr(".lua:2: unexpected symbol"));
+  EXPECT_EQ(Errand({"script", "create", "bad", Script("return (")}).exit_code, 2);
+  EXPECT_EQ(Errand({"script", "delete", "double"}).exit_code, 0);
+  const Finished unknown = Errand({"run", "lua", "--script=double"});
+  EXPECT_EQ(unknown.exit_code, 3);
+  EXPECT_THAT(unknown.errors, HasSubstr("there is no script 'scripts/double'"));
+}
+
 TEST_F(Command, ExitsWithThreeForATaskThatDoesNotExist) {
   EXPECT_EQ(Errand({"get", "nowhere"}).exit_code, 3);
 }

@@ -32,6 +32,7 @@ expect() { # expect TEXT COMMAND...: the output contains the text.
 
 expect errand.v1.Tasks "$grpcurl" -plaintext "$address" list
 expect errand.v1.Queues "$grpcurl" -plaintext "$address" list
+expect errand.v1.Scripts "$grpcurl" -plaintext "$address" list
 expect grpc.health.v1.Health "$grpcurl" -plaintext "$address" list
 expect "rpc RunTask" "$grpcurl" -plaintext "$address" describe errand.v1.Tasks
 expect "string source" "$grpcurl" -plaintext "$address" describe errand.v1.LuaTask
@@ -39,5 +40,9 @@ expect SERVING "$grpcurl" -plaintext "$address" grpc.health.v1.Health/Check
 expect TASK_STATE_SUCCEEDED "$grpcurl" -plaintext \
   -d '{"create":{"task":{"lua":{"source":"return task.payload", "text":"hello"}}}}' \
   "$address" errand.v1.Tasks/RunTask
+expect '"version": "1"' "$grpcurl" -plaintext \
+  -d '{"script_id":"hello","script":{"source":"return 1"}}' "$address" errand.v1.Scripts/CreateScript
+expect TASK_STATE_SUCCEEDED "$grpcurl" -plaintext \
+  -d '{"create":{"task":{"lua":{"script":"scripts/hello"}}}}' "$address" errand.v1.Tasks/RunTask
 kill -TERM "$server"
 wait "$server" || { echo "FAILED: errandd ended with $?"; exit 1; }

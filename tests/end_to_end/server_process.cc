@@ -72,6 +72,7 @@ ServerProcess::ServerProcess(std::vector<std::string> flags) {
   const std::shared_ptr<grpc::Channel> channel = NewChannel();
   tasks_ = v1::Tasks::NewStub(channel);
   queues_ = v1::Queues::NewStub(channel);
+  scripts_ = v1::Scripts::NewStub(channel);
 }
 
 ServerProcess::~ServerProcess() {
@@ -98,6 +99,7 @@ int ServerProcess::Stop() {
   // A gRPC client that is idle does not answer the server's goodbye, and the server would wait for it.
   tasks_.reset();
   queues_.reset();
+  scripts_.reset();
   Signal(SIGTERM);
   return Wait();
 }

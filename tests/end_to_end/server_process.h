@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "errand/v1/queues.grpc.pb.h"
+#include "errand/v1/scripts.grpc.pb.h"
 #include "errand/v1/tasks.grpc.pb.h"
 
 namespace errand {
@@ -28,12 +29,13 @@ class ServerProcess {
   std::shared_ptr<grpc::Channel> NewChannel() const;
   v1::Tasks::Stub& tasks() const { return *tasks_; }
   v1::Queues::Stub& queues() const { return *queues_; }
+  v1::Scripts::Stub& scripts() const { return *scripts_; }
 
   pid_t pid() const { return pid_; }
   void Signal(int signal) const;
   // Waits for the end: the exit code, or minus the signal.
   int Wait();
-  // SIGTERM, then Wait. Ends the connection of `tasks` and `queues`.
+  // SIGTERM, then Wait. Ends the connection of `tasks`, `queues` and `scripts`.
   int Stop();
 
  private:
@@ -41,6 +43,7 @@ class ServerProcess {
   std::string address_;
   std::unique_ptr<v1::Tasks::Stub> tasks_;
   std::unique_ptr<v1::Queues::Stub> queues_;
+  std::unique_ptr<v1::Scripts::Stub> scripts_;
 };
 
 // A program of the build tree, run to its end with nothing on stdin.

@@ -60,6 +60,10 @@ class FakeHandler : public handlers::Handler {
     observer->OnDone(std::move(outcome));
   }
 
+  std::shared_ptr<const task::Script> script(handlers::AttemptId id) {
+    absl::MutexLock lock(&mu_);
+    return running_.at(id).first.script;
+  }
   handlers::AttemptObserver& observer(handlers::AttemptId id) {
     absl::MutexLock lock(&mu_);
     return *running_.at(id).second;
@@ -105,6 +109,18 @@ TEST_F(ExecutorTest, RunsNoMoreAttemptsThanTheHandlerHasSlots) {
   EXPECT_EQ(handler_.most_running(), 2u);
   EXPECT_EQ(handler_.started(), 10);
   for (int i = 0; i < 10; ++i) EXPECT_EQ(StateOf(absl::StrCat("t", i)), v1::TASK_STATE_SUCCEEDED);
+}
+
+TEST_F(ExecutorTest, AnAttemptComesWithTheScriptThatItsTaskNames) {
+  ASSERT_TRUE(store_.PutScript("scripts/s", "return 1").ok());
+  ASSERT_TRUE(store_.Submit(StoreFixture::Scripted("t", "scripts/s")).ok());
+  ASSERT_TRUE(store_.PutScript("scripts/s", "return 2").ok());
+  executor_.Start();
+  const handlers::AttemptId id = handler_.Next();
+  ASSERT_NE(handler_.script(id), nullptr);
+  EXPECT_EQ(handler_.script(id)->version, 1);
+  EXPECT_EQ(handler_.script(id)->source, "return 1");
+  handler_.End(id);
 }
 
 TEST_F(ExecutorTest, ATaskSubmittedLaterIsStartedAtOnce) {

@@ -57,6 +57,46 @@ TEST(Errors, AnErrorThatIsAboutNoFieldKeepsItsDetails) {
   EXPECT_TRUE(At("requests[3]", absl::OkStatus()).ok());
 }
 
+TEST(Errors, AThingThatIsNotThereNamesTheFieldThatNamesIt) {
+  const absl::Status missing = NotFound("script", "scripts/s", "task.lua.script");
+  EXPECT_TRUE(NamesField(missing));
+  EXPECT_FALSE(NamesField(NotFound("queue", "queues/q")));
+  const google::rpc::Status status = ToProto(At("requests[3]", missing));
+  EXPECT_EQ(status.code(), 5);
+  EXPECT_EQ(status.message(), "requests[3].task.lua.script: there is no script 'scripts/s'");
+  google::rpc::ResourceInfo resource;
+  google::rpc::ErrorInfo info;
+  for (const auto& detail : status.details()) {
+    detail.UnpackTo(&resource);
+    detail.UnpackTo(&info);
+  }
+  EXPECT_EQ(resource.resource_type(), "errand.dev/script");
+  EXPECT_EQ(resource.resource_name(), "scripts/s");
+  EXPECT_EQ(info.reason(), "SCRIPT_NOT_FOUND");
+  EXPECT_EQ(info.metadata().at("field"), "requests[3].task.lua.script");
+}
+
+TEST(Errors, WhatIsWrongWithASourceSaysWhere) {
+  EXPECT_TRUE(InvalidSource("source", {}).ok());
+  const google::rpc::Status status =
+      ToProto(InvalidSource("script.source", {{3, 7, "unexpected symbol near 'x'"}, {0, 0, "too long"}}));
+  EXPECT_EQ(status.code(), 3);
+  EXPECT_EQ(status.message(), "script.source: line 3, column 7: unexpected symbol near 'x'");
+  google::rpc::BadRequest bad;
+  google::rpc::ErrorInfo info;
+  for (const auto& detail : status.details()) {
+    detail.UnpackTo(&bad);
+    detail.UnpackTo(&info);
+  }
+  EXPECT_EQ(info.reason(), "LUA_SYNTAX_ERROR");
+  EXPECT_EQ(info.metadata().at("line"), "3");
+  EXPECT_EQ(info.metadata().at("column"), "7");
+  EXPECT_EQ(info.metadata().at("message"), "unexpected symbol near 'x'");
+  ASSERT_EQ(bad.field_violations_size(), 2);
+  EXPECT_EQ(bad.field_violations(1).field(), "script.source");
+  EXPECT_EQ(bad.field_violations(1).description(), "too long");
+}
+
 TEST(Errors, OkHasNoDetails) { EXPECT_EQ(ToProto(absl::OkStatus()).ByteSizeLong(), 0u); }
 
 }  // namespace

@@ -26,6 +26,10 @@ TEST(Name, WhatIsNotANameIsRefused) {
                            "queues/a/tasks/b/c", "queues/a/tasks/B", "queues/a/jobs/b"}) {
     EXPECT_TRUE(absl::IsInvalidArgument(CheckTaskName(name, "name"))) << name;
   }
+  EXPECT_TRUE(CheckScriptName(ScriptName("a-1"), "name").ok());
+  for (const char* name : {"", "a", "scripts/", "scripts/A", "scripts/a/b", "queues/a", "scripts/a@1"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckScriptName(name, "name"))) << name;
+  }
 }
 
 TEST(Name, AUidIsAVersion4UuidAndNeverTheSame) {

@@ -39,6 +39,24 @@ TEST(Validate, AnOrderingKeyMayBe256Bytes) {
   ExpectInvalid(task, "task.ordering_key: must be at most 256 bytes, not 257");
 }
 
+TEST(Validate, AScriptIsNamedInPlaceOfASource) {
+  v1::Task task;
+  task.mutable_lua()->set_script("scripts/report");
+  ExpectValid(task);
+  task.mutable_lua()->set_script("report");
+  ExpectInvalid(task, "task.lua.script: must be scripts/{script}");
+  task.mutable_lua()->set_script("scripts/report");
+  task.mutable_lua()->set_text(std::string((1 << 20) + 1, ' '));
+  ExpectInvalid(task, "task.lua.text: must be at most");
+}
+
+TEST(Validate, ASourceIsTextOf1ByteTo1MiB) {
+  EXPECT_TRUE(ValidateSource(std::string(1 << 20, ' '), "source").ok());
+  for (const std::string& source : {std::string(), std::string((1 << 20) + 1, ' '), std::string("\x1bLua")}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(ValidateSource(source, "source")));
+  }
+}
+
 TEST(Validate, AnExpireTimeLiesInTheFutureAndAfterTheScheduleTime) {
   v1::Task task = ATask();
   *task.mutable_expire_time() = ToProto(kNow + absl::Nanoseconds(1));

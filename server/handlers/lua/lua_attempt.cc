@@ -53,6 +53,7 @@ LuaAttempt::LuaAttempt(Attempt attempt, std::unique_ptr<AttemptObserver> observe
     : id_(attempt.id),
       observer_(std::move(observer)),
       task_(std::move(attempt.task)),
+      registered_(std::move(attempt.script)),
       number_(attempt.number),
       started_(MonotonicNow()),
       deadline_(started_ + task::FromProto(task_->run_timeout())),
@@ -69,7 +70,7 @@ void LuaAttempt::AppendFrame(uint64_t seed, std::string& batch) const {
   if (is_parked()) {
     sandbox::Resume resume;
     resume.attempt = id_;
-    resume.script = script_ == nullptr ? 0 : script_->number;
+    resume.script = cached_ == nullptr ? 0 : cached_->number;
     if (has_answer()) {
       resume.answered = true;
       resume.ok = answer_->ok();
@@ -92,8 +93,8 @@ void LuaAttempt::AppendFrame(uint64_t seed, std::string& batch) const {
   run.number = number_;
   run.name = task_->name();
   run.payload = lua.has_data() ? lua.data() : lua.text();
-  if (script_ != nullptr) {
-    run.script = script_->number;
+  if (cached_ != nullptr) {
+    run.script = cached_->number;
   } else {
     run.source = lua.source();
   }
@@ -112,6 +113,7 @@ void LuaAttempt::Park(const sandbox::Parked& parked, const SandboxProcess& proce
   difference_ = std::string(parked.difference);  // As large as it has to be, and no larger.
   answer_ = nullptr;
   task_ = nullptr;
+  registered_ = nullptr;
 }
 
 size_t LuaAttempt::parked_bytes() const { return sizeof *this + difference_.size(); }

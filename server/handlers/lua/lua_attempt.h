@@ -32,10 +32,12 @@ class LuaAttempt {
   absl::Duration deadline() const { return deadline_; }
   static absl::Duration MonotonicNow();
 
+  // Its script: a registered one, or else its source.
+  const std::shared_ptr<const task::Script>& registered() const { return registered_; }
   const std::string& source() const { return task_->lua().source(); }
-  // To be set before AppendFrame, or never.
-  void set_script(std::shared_ptr<const CachedScript> script) { script_ = std::move(script); }
-  const std::shared_ptr<const CachedScript>& script() const { return script_; }
+  // The same as a sandbox may have it already. To be set before AppendFrame, or never.
+  void set_cached(std::shared_ptr<const CachedScript> cached) { cached_ = std::move(cached); }
+  const std::shared_ptr<const CachedScript>& cached() const { return cached_; }
 
   // Appends what makes a sandbox run the attempt, or go on with it.
   void AppendFrame(uint64_t seed, std::string& batch) const;
@@ -96,8 +98,9 @@ class LuaAttempt {
 
   const AttemptId id_;
   const std::unique_ptr<AttemptObserver> observer_;
-  std::shared_ptr<const v1::Task> task_;  // Null once it was parked: a sandbox needs no more of it.
-  std::shared_ptr<const CachedScript> script_;
+  std::shared_ptr<const v1::Task> task_;            // Null once it was parked: a sandbox needs no more of it.
+  std::shared_ptr<const task::Script> registered_;  // Or null; null once it was parked.
+  std::shared_ptr<const CachedScript> cached_;      // Or null.
   const int32_t number_;
   int32_t generation_ = 0;
   pid_t parked_by_ = 0;

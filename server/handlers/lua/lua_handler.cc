@@ -121,7 +121,8 @@ void LuaHandler::Start(Attempt attempt, std::unique_ptr<AttemptObserver> observe
     // Unless starting is hopeless, a worker will be ready soon: one is started for each that ended.
     failure = idle_.empty() ? start_failure_ : absl::OkStatus();
     if (!closing_ && failure.ok()) {
-      lua->set_script(scripts_.Find("", lua->source()));
+      lua->set_cached(lua->registered() == nullptr ? scripts_.FindInline(lua->source())
+                                                   : scripts_.Find(lua->registered()));
       Enqueue(std::move(lua));
       Dispatch();
       return;
@@ -200,7 +201,7 @@ void LuaHandler::Feed(Worker& worker) {
 }
 
 void LuaHandler::AddToBatch(Worker& worker, LuaAttempt& attempt, std::string& batch) {
-  if (const auto& script = attempt.script(); script != nullptr) {
+  if (const auto& script = attempt.cached(); script != nullptr) {
     if (worker.scripts.size() > ScriptCache::kMaxScripts) {
       absl::erase_if(worker.scripts, [&batch](const auto& known) {
         if (!known.second.expired()) return false;
@@ -209,7 +210,9 @@ void LuaHandler::AddToBatch(Worker& worker, LuaAttempt& attempt, std::string& ba
       });
     }
     if (worker.scripts.try_emplace(script->number, script).second) {
-      sandbox::Append(sandbox::Script{script->number, script->chunk_name, script->source}, batch);
+      sandbox::Append(sandbox::Script{script->number, script->chunk_name,
+                                      std::string_view(script->source().data(), script->source().size())},
+                      batch);
     }
   }
   if (attempt.is_parked()) {

@@ -6,33 +6,48 @@
 
 namespace errand::handlers {
 
-std::shared_ptr<const CachedScript> ScriptCache::Find(const std::string& chunk_name,
-                                                      const std::string& source) {
-  if (const auto found = by_source_.find(source); found != by_source_.end()) {
-    // A script of the same text under another name is compiled on its own, each time: messages name it.
-    if ((*found->second)->chunk_name != chunk_name) return nullptr;
-    recent_.splice(recent_.begin(), recent_, found->second);
-    return recent_.front();
-  }
+std::shared_ptr<const CachedScript> ScriptCache::FindInline(const std::string& source) {
+  if (const auto found = by_source_.find(source); found != by_source_.end()) return Touch(found->second);
   const size_t hash = absl::HashOf(source);
   if (seen_once_.erase(hash) == 0) {
     if (seen_once_.size() >= kMaxSeenOnce) seen_once_.clear();
     seen_once_.insert(hash);
     return nullptr;
   }
-  recent_.push_front(std::make_shared<const CachedScript>(CachedScript{++last_number_, chunk_name, source}));
-  by_source_[recent_.front()->source] = recent_.begin();
-  bytes_ += source.size();
-  while (recent_.size() > 1 && (recent_.size() > kMaxScripts || bytes_ > kMaxBytes)) {
-    Drop(std::prev(recent_.end()));
-  }
+  Add({.number = 0, .chunk_name = "", .inline_source = source, .registered = nullptr});
+  by_source_[recent_.front()->source()] = recent_.begin();
   return recent_.front();
 }
 
-void ScriptCache::Drop(Recent::iterator last) {
-  bytes_ -= (*last)->source.size();
-  by_source_.erase((*last)->source);
-  recent_.erase(last);
+std::shared_ptr<const CachedScript> ScriptCache::Find(const std::shared_ptr<const task::Script>& script) {
+  if (const auto found = by_registered_.find(script.get()); found != by_registered_.end()) {
+    return Touch(found->second);
+  }
+  const std::string short_name = script->name.substr(script->name.rfind('/') + 1);
+  Add({.number = 0, .chunk_name = short_name, .inline_source = "", .registered = script});
+  by_registered_[script.get()] = recent_.begin();
+  return recent_.front();
+}
+
+std::shared_ptr<const CachedScript> ScriptCache::Touch(Recent::iterator script) {
+  recent_.splice(recent_.begin(), recent_, script);
+  return recent_.front();
+}
+
+void ScriptCache::Add(CachedScript script) {
+  bytes_ += script.source().size();
+  while (!recent_.empty() && (recent_.size() >= kMaxScripts || bytes_ > kMaxBytes)) {
+    const CachedScript& last = *recent_.back();
+    bytes_ -= last.source().size();
+    if (last.registered == nullptr) {
+      by_source_.erase(last.source());
+    } else {
+      by_registered_.erase(last.registered.get());
+    }
+    recent_.pop_back();
+  }
+  script.number = ++last_number_;
+  recent_.push_front(std::make_shared<const CachedScript>(std::move(script)));
 }
 
 }  // namespace errand::handlers

@@ -10,25 +10,31 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
 #include "server/sandbox/wire.h"
+#include "server/task/script.h"
 
 namespace errand::handlers {
 
 // A script that workers compile once, to run many times. Lives as long as an attempt holds it, whose
 // difference may be one from its image.
 struct CachedScript {
+  absl::string_view source() const { return registered == nullptr ? inline_source : registered->source; }
+
   sandbox::ScriptNumber number;
-  std::string chunk_name;
-  std::string source;
+  std::string chunk_name;  // What messages call it; empty of an inline one.
+  std::string inline_source;
+  std::shared_ptr<const task::Script> registered;  // Or null.
 };
 
-// Decides which scripts are worth that: those that come a second time, as long as they are among the last
-// ones used. One thread at a time.
+// Decides which scripts are worth that: registered ones, and others that come a second time, as long as they
+// are among the last ones used. One thread at a time.
 class ScriptCache {
  public:
   static constexpr size_t kMaxScripts = 64;
 
   // Null for a script that is not worth it, now.
-  std::shared_ptr<const CachedScript> Find(const std::string& chunk_name, const std::string& source);
+  std::shared_ptr<const CachedScript> FindInline(const std::string& source);
+
+  std::shared_ptr<const CachedScript> Find(const std::shared_ptr<const task::Script>& script);
 
  private:
   static constexpr size_t kMaxBytes = 4 << 20;  // Of source: images take several times as much.
@@ -36,11 +42,14 @@ class ScriptCache {
 
   using Recent = std::list<std::shared_ptr<const CachedScript>>;
 
-  void Drop(Recent::iterator last);
+  std::shared_ptr<const CachedScript> Touch(Recent::iterator script);
+  // Makes room, too.
+  void Add(CachedScript script);
 
   Recent recent_;  // The last used first.
-  // Keys are the sources of the scripts in `recent_`.
+  // Keys are the sources of inline scripts in `recent_`, and the others.
   absl::flat_hash_map<absl::string_view, Recent::iterator> by_source_;
+  absl::flat_hash_map<const task::Script*, Recent::iterator> by_registered_;
   size_t bytes_ = 0;
   // Hashes of sources that came once. Two of one hash do no harm.
   absl::flat_hash_set<size_t> seen_once_;

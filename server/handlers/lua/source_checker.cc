@@ -5,6 +5,8 @@
 #include <variant>
 
 #include "absl/hash/hash.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/notification.h"
 #include "server/handlers/lua/lua_attempt.h"
 #include "server/task/errors.h"
@@ -14,11 +16,22 @@
 namespace errand::handlers {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Milliseconds(250);
 constexpr size_t kMaxPending = 256;
 constexpr size_t kGeneration = 4096;
 constexpr absl::Duration kMinBackoff = absl::Milliseconds(100);
 constexpr absl::Duration kMaxBackoff = absl::Seconds(5);
+constexpr absl::Duration kRetryDelay = absl::Seconds(1);
+
+// Without the place that Lua's message starts with: "script:3: unexpected symbol near 'x'".
+task::ScriptProblem ToProblem(const sandbox::Checked& checked) {
+  task::ScriptProblem problem;
+  problem.line = static_cast<int32_t>(checked.line);
+  problem.column = static_cast<int32_t>(checked.column);
+  absl::string_view message(checked.problem.data(), checked.problem.size());
+  absl::ConsumePrefix(&message, absl::StrCat("script:", checked.line, ": "));
+  problem.message = std::string(message);
+  return problem;
+}
 
 }  // namespace
 
@@ -32,9 +45,10 @@ class SourceChecker::Owner final : public SandboxProcess::Owner {
   SourceChecker& checker_;
 };
 
-SourceChecker::SourceChecker(Zygote* zygote)
+SourceChecker::SourceChecker(Zygote* zygote, absl::Duration patience)
     : zygote_(zygote),
       loop_(zygote->loop()),
+      patience_(patience),
       owner_(std::make_unique<Owner>(*this)),
       overdue_(std::make_unique<io::Timer>(loop_, [this] { OnOverdue(); })),
       backoff_(std::make_unique<io::Timer>(loop_, [this] { StartProcess(); })) {
@@ -52,12 +66,39 @@ SourceChecker::~SourceChecker() {
 
 void SourceChecker::Check(std::string field, std::string source,
                           absl::AnyInvocable<void(absl::Status)> done) {
-  if (IsKnownGood(Hash(source))) {
+  const size_t hash = Hash(source);
+  if (IsKnownGood(hash)) {
     done(absl::OkStatus());
     return;
   }
-  Pending pending{std::move(field), std::move(source), std::move(done),
-                  LuaAttempt::MonotonicNow() + kPatience};
+  Post(std::move(source), [this, hash, field = std::move(field),
+                           done = std::move(done)](const sandbox::Checked* checked) mutable {
+    if (checked != nullptr && !checked->compiles) {
+      done(task::InvalidField(field, {checked->problem.data(), checked->problem.size()}));
+      return;
+    }
+    if (checked != nullptr) RememberGood(hash);
+    done(absl::OkStatus());
+  });
+}
+
+void SourceChecker::Compile(std::string source, absl::AnyInvocable<void(absl::StatusOr<Problems>)> done) {
+  Post(std::move(source), [done = std::move(done)](const sandbox::Checked* checked) mutable {
+    if (checked == nullptr) {
+      done(task::TryAgain("COMPILER_NOT_ANSWERING", "the compiler gave no answer in time; try again",
+                          kRetryDelay));
+      return;
+    }
+    Problems problems;
+    if (!checked->compiles) {
+      problems.push_back(ToProblem(*checked));
+    }
+    done(std::move(problems));
+  });
+}
+
+void SourceChecker::Post(std::string source, Answered done) {
+  Pending pending{std::move(source), std::move(done), LuaAttempt::MonotonicNow() + patience_};
   loop_->Post([this, pending = std::move(pending)]() mutable { Enqueue(std::move(pending)); });
 }
 
@@ -82,11 +123,11 @@ void SourceChecker::Enqueue(Pending pending) {
   const bool unanswerable = (process_ == nullptr && !forking_) || queue_.size() >= kMaxPending ||
                             pending.source.size() > static_cast<size_t>(task::kMaxSourceBytes);
   if (unanswerable) {
-    pending.done(absl::OkStatus());
+    pending.done(nullptr);
     return;
   }
   queue_.push_back(std::move(pending));
-  if (!overdue_->is_set()) overdue_->Set(kPatience);
+  if (!overdue_->is_set()) overdue_->Set(patience_);
   SendNext();
 }
 
@@ -129,12 +170,7 @@ void SourceChecker::OnFrame(const sandbox::Frame& frame) {
   queue_.pop_front();
   sent_ = false;
   SendNext();
-  if (checked->compiles) {
-    RememberGood(Hash(first.source));
-    first.done(absl::OkStatus());
-  } else {
-    first.done(task::InvalidField(first.field, {checked->problem.data(), checked->problem.size()}));
-  }
+  first.done(checked);
 }
 
 void SourceChecker::OnProcessGone(const std::string& why) {
@@ -142,7 +178,7 @@ void SourceChecker::OnProcessGone(const std::string& why) {
   // A source that ends the process is not its fault, and not a reason to wait.
   const bool never_ready = !std::exchange(ready_, false);
   sent_ = false;
-  AnswerAllOk();
+  AnswerNone();
   if (!never_ready) {
     StartProcess();
     return;
@@ -172,13 +208,13 @@ void SourceChecker::OnOverdue() {
     sent_ = false;
     StartProcess();
   }
-  for (Pending& pending : overdue) pending.done(absl::OkStatus());
+  for (Pending& pending : overdue) pending.done(nullptr);
 }
 
-void SourceChecker::AnswerAllOk() {
+void SourceChecker::AnswerNone() {
   std::deque<Pending> all;
   all.swap(queue_);
-  for (Pending& pending : all) pending.done(absl::OkStatus());
+  for (Pending& pending : all) pending.done(nullptr);
 }
 
 void SourceChecker::ShutDown() {
@@ -188,7 +224,7 @@ void SourceChecker::ShutDown() {
   zygote_->Forget(owner_.get());
   if (process_ != nullptr) process_->End();
   process_ = nullptr;
-  AnswerAllOk();
+  AnswerNone();
 }
 
 }  // namespace errand::handlers

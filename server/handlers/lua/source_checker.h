@@ -6,31 +6,35 @@
 #include <memory>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "server/handlers/lua/sandbox_process.h"
 #include "server/handlers/lua/zygote.h"
 #include "server/io/loop.h"
 #include "server/io/timer.h"
+#include "server/task/script.h"
 
 namespace errand::handlers {
 
 // Tells whether Lua sources compile, so that a task that cannot run is refused when it is submitted.
 //
 // A courtesy, not a gate: sources are compiled in an errand-sandbox process of its own, and where that gives
-// no answer within a quarter of a second the source counts as good; the attempt will tell. Sources that were
-// good are remembered, and answered at once.
+// no answer within `patience` the source counts as good; the attempt will tell. Sources that were good are
+// remembered, and answered at once. Compile is the gate: no answer is an error there, and nothing is
+// remembered.
 class SourceChecker {
  public:
   // `zygote` is borrowed and must outlive the checker, which may not be destroyed on its loop's thread. While
-  // no process can be forked, which is logged, every source counts as good.
-  explicit SourceChecker(Zygote* zygote);
+  // no process can be forked, which is logged, no source is answered.
+  explicit SourceChecker(Zygote* zygote, absl::Duration patience = absl::Milliseconds(250));
 
-  // Answers all that still wait with OK.
+  // No source that still waits is answered.
   ~SourceChecker();
 
   SourceChecker(const SourceChecker&) = delete;
@@ -40,19 +44,27 @@ class SourceChecker {
   // Lua's message. On the caller's thread before Check returns, or on the loop's. Any thread.
   void Check(std::string field, std::string source, absl::AnyInvocable<void(absl::Status)> done);
 
+  // Calls `done` once: with what is wrong with a source, nothing if it compiles; or with UNAVAILABLE and a
+  // RetryInfo. On the loop's thread. Any thread.
+  using Problems = std::vector<task::ScriptProblem>;
+  void Compile(std::string source, absl::AnyInvocable<void(absl::StatusOr<Problems>)> done);
+
  private:
   class Owner;
 
+  // What the sandbox says of a source; null when it gives no answer.
+  using Answered = absl::AnyInvocable<void(const sandbox::Checked* checked)>;
   struct Pending {
-    std::string field;
     std::string source;
-    absl::AnyInvocable<void(absl::Status)> done;
+    Answered done;
     absl::Duration deadline;  // By LuaAttempt::MonotonicNow.
   };
 
   static size_t Hash(const std::string& source);
   bool IsKnownGood(size_t hash);
   void RememberGood(size_t hash);
+
+  void Post(std::string source, Answered done);
 
   // The loop's thread.
   void Enqueue(Pending pending);
@@ -61,11 +73,12 @@ class SourceChecker {
   void OnFrame(const sandbox::Frame& frame);
   void OnProcessGone(const std::string& why);
   void OnOverdue();
-  void AnswerAllOk();
+  void AnswerNone();
   void ShutDown();
 
   Zygote* const zygote_;
   io::Loop* const loop_;
+  const absl::Duration patience_;
   const std::unique_ptr<Owner> owner_;
 
   absl::Mutex mu_;

@@ -26,7 +26,8 @@ absl::Status OutOfRange(const Record& record, int64_t after_sequence) {
 
 }  // namespace
 
-MemoryStore::MemoryStore(StoreOptions options) : options_(std::move(options)) {
+MemoryStore::MemoryStore(StoreOptions options)
+    : options_(std::move(options)), scripts_(options_.max_scripts, options_.max_script_bytes) {
   const std::string default_queue(task::kDefaultQueue);
   queues_.emplace(default_queue, std::make_unique<Queue>(default_queue, /*is_permanent=*/true));
   for (const std::string& name : options_.fixed_queues) {

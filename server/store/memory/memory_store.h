@@ -20,6 +20,7 @@
 #include "server/store/memory/queue.h"
 #include "server/store/memory/record.h"
 #include "server/store/memory/record_table.h"
+#include "server/store/memory/script_registry.h"
 #include "server/store/memory/turns.h"
 #include "server/store/store_options.h"
 #include "server/store/task_store.h"
@@ -56,6 +57,10 @@ class MemoryStore final : public TaskStore {
                      Callback<absl::StatusOr<v1::Queue>> done) override;
   void PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>> done) override;
   void GetQueueStats(std::string name, Callback<absl::StatusOr<v1::QueueStats>> done) override;
+  void PutScript(PutScriptRequest request, Callback<absl::StatusOr<v1::Script>> done) override;
+  void GetScript(GetScriptRequest request, Callback<absl::StatusOr<v1::Script>> done) override;
+  void ListScripts(ListScriptsRequest request, Callback<absl::StatusOr<ScriptPage>> done) override;
+  void DeleteScript(std::string name, Callback<absl::Status> done) override;
   void StopWaiting(WaitId id) override;
   void Close() override;
 
@@ -99,6 +104,12 @@ class MemoryStore final : public TaskStore {
     }
   };
 
+  // Where a submission goes.
+  struct Place {
+    Queue* queue = nullptr;
+    ScriptVersion* script = nullptr;  // Null unless the task names one.
+  };
+
   // Submissions.
   absl::Status SubmitOne(const Submission& submission, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -107,15 +118,21 @@ class MemoryStore final : public TaskStore {
   // The task of an earlier request with the same id, an error if it is gone, nothing if there was none.
   std::optional<absl::StatusOr<const Record*>> FindRepeated(const Submission& submission)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Fills in the task's defaults. Its queue, which may have come into being for it: the caller disposes of it
-  // where nothing is added.
-  absl::StatusOr<Queue*> Complete(const Submission& submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Fills in the task's defaults and the script's version. Its queue may have come into being for it: the
+  // caller disposes of it where nothing is added.
+  absl::StatusOr<Place> Complete(const Submission& submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Whether the queue has room for so many more.
   absl::Status CheckRoom(const Queue& queue, int64_t tasks, int64_t bytes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Queues a task that is complete, not there yet, and has room.
-  void Add(const Submission& submission, Queue* queue, absl::Time now, Deferred& deferred)
+  void Add(const Submission& submission, Place place, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  void RememberRequest(std::string key, std::string outcome, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // What the request registers, or has registered earlier.
+  absl::StatusOr<ScriptVersion> PutOneScript(PutScriptRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Calls about one task.
   absl::StatusOr<Record*> FindForChange(const ChangeRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -190,7 +207,8 @@ class MemoryStore final : public TaskStore {
   absl::btree_map<uint64_t, Record*> ended_ ABSL_GUARDED_BY(mu_);  // By Record::position.
   Turns turns_ ABSL_GUARDED_BY(mu_);
   absl::btree_set<Alarm> alarms_ ABSL_GUARDED_BY(mu_);
-  // `queue`, line feed, request id -> the task's name.
+  ScriptRegistry scripts_ ABSL_GUARDED_BY(mu_);
+  // `queue`, line feed, request id -> the task's name; `script`, line feed, request id -> the version.
   absl::flat_hash_map<std::string, std::string> request_ids_ ABSL_GUARDED_BY(mu_);
   std::deque<std::pair<absl::Time, std::string>> request_id_ages_ ABSL_GUARDED_BY(mu_);
   std::array<std::deque<ClaimWaiter>, task::kHandlerKinds> claims_ ABSL_GUARDED_BY(mu_);

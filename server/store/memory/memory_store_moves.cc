@@ -49,6 +49,7 @@ ClaimedTask MemoryStore::Start(Record* record, const ClaimRequest& request, absl
   ClaimedTask claimed;
   claimed.lease = {std::string(record->name()), past.lease_token};
   claimed.task = record->Spec();
+  if (record->script != nullptr) claimed.script = record->script->script;
   claimed.attempt = past.output.attempt_count();
   claimed.tries = past.tries;
   if (past.output.has_result()) claimed.previous_result = past.output.result();
@@ -127,6 +128,7 @@ void MemoryStore::Forget(Record* record, Deferred& deferred) {
   }
   queue->Moved(record->state, v1::TASK_STATE_UNSPECIFIED);
   queue->records.erase(record->order);
+  if (record->script != nullptr) scripts_.Release(record->script);
   records_.Erase(*record);
   DisposeOf(queue);
 }

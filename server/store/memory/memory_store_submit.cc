@@ -86,15 +86,26 @@ std::optional<absl::StatusOr<const Record*>> MemoryStore::FindRepeated(const Sub
                                   "', has ended and is no longer kept"));
 }
 
-absl::StatusOr<Queue*> MemoryStore::Complete(const Submission& submission) {
+void MemoryStore::RememberRequest(std::string key, std::string outcome, absl::Time now) {
+  request_ids_.emplace(key, std::move(outcome));
+  request_id_ages_.emplace_back(now, std::move(key));
+}
+
+absl::StatusOr<MemoryStore::Place> MemoryStore::Complete(const Submission& submission) {
   v1::Task& task = *submission.task;
   if (Find(task.name()) != nullptr) return Exists(task.name());
-  absl::StatusOr<Queue*> queue = FindOrCreateQueue(task::QueueOf(task.name()));
-  if (queue.ok()) {
-    task::ApplyQueueDefaults((*queue)->settings, task);
-    task::FillDefaults(task);
+  Place place;
+  if (task.lua().has_script()) {
+    place.script = scripts_.FindCurrent(task.lua().script());
+    if (place.script == nullptr) return task::NotFound("script", task.lua().script(), "task.lua.script");
+    task.mutable_lua()->set_script_version(place.script->script->version);
   }
-  return queue;
+  const absl::StatusOr<Queue*> queue = FindOrCreateQueue(task::QueueOf(task.name()));
+  if (!queue.ok()) return queue.status();
+  place.queue = *queue;
+  task::ApplyQueueDefaults(place.queue->settings, task);
+  task::FillDefaults(task);
+  return place;
 }
 
 std::vector<absl::Status> MemoryStore::SubmitAllOrNone(const std::vector<Submission>& submissions,
@@ -107,28 +118,28 @@ std::vector<absl::Status> MemoryStore::SubmitAllOrNone(const std::vector<Submiss
   absl::flat_hash_map<Queue*, Room> rooms;
   absl::flat_hash_set<absl::string_view> names;
   absl::flat_hash_set<std::string> request_keys;
-  std::vector<Queue*> queues;  // Of those that are no repetitions; null for the others.
+  std::vector<Place> places;  // Of those that are no repetitions; the others have no queue.
   std::vector<absl::Status> results;
   bool refused = false;
   for (const Submission& submission : submissions) {
     absl::Status status;
-    Queue* queue = nullptr;
+    Place place;
     if (const auto repeated = FindRepeated(submission); repeated.has_value()) {
       status = repeated->status();
     } else if (submission.request_id.empty() || request_keys.insert(RequestKey(submission)).second) {
-      if (const absl::StatusOr<Queue*> found = Complete(submission); found.ok()) {
-        queue = *found;
-        Room& room = rooms[queue];
+      if (const absl::StatusOr<Place> found = Complete(submission); found.ok()) {
+        place = *found;
+        Room& room = rooms[place.queue];
         ++room.tasks;
         room.bytes += static_cast<int64_t>(submission.task->ByteSizeLong());
-        status = CheckRoom(*queue, room.tasks, room.bytes);
+        status = CheckRoom(*place.queue, room.tasks, room.bytes);
         if (!names.insert(submission.task->name()).second) status = Exists(submission.task->name());
       } else {
         status = found.status();
       }
     }
     refused |= !status.ok();
-    queues.push_back(queue);
+    places.push_back(place);
     results.push_back(std::move(status));
   }
   if (refused) {
@@ -139,10 +150,10 @@ std::vector<absl::Status> MemoryStore::SubmitAllOrNone(const std::vector<Submiss
     return results;
   }
   for (size_t i = 0; i < submissions.size(); ++i) {
-    if (queues[i] == nullptr) {
+    if (places[i].queue == nullptr) {
       results[i] = SubmitOne(submissions[i], now, deferred);
     } else {
-      Add(submissions[i], queues[i], now, deferred);
+      Add(submissions[i], places[i], now, deferred);
     }
   }
   return results;
@@ -154,14 +165,14 @@ absl::Status MemoryStore::SubmitOne(const Submission& submission, absl::Time now
     if (repeated->ok()) *submission.task = (**repeated)->View(v1::TASK_VIEW_BASIC);
     return repeated->status();
   }
-  const absl::StatusOr<Queue*> queue = Complete(submission);
-  if (!queue.ok()) return queue.status();
-  absl::Status status = CheckRoom(**queue, 1, static_cast<int64_t>(submission.task->ByteSizeLong()));
+  const absl::StatusOr<Place> place = Complete(submission);
+  if (!place.ok()) return place.status();
+  absl::Status status = CheckRoom(*place->queue, 1, static_cast<int64_t>(submission.task->ByteSizeLong()));
   if (status.ok() && !submission.validate_only) {
-    Add(submission, *queue, now, deferred);
+    Add(submission, *place, now, deferred);
     return status;
   }
-  DisposeOf(*queue);
+  DisposeOf(place->queue);
   if (status.ok()) {
     v1::Task& task = *submission.task;
     if (task.has_lua()) task.mutable_lua()->Clear();
@@ -171,8 +182,9 @@ absl::Status MemoryStore::SubmitOne(const Submission& submission, absl::Time now
   return status;
 }
 
-void MemoryStore::Add(const Submission& submission, Queue* queue, absl::Time now, Deferred& deferred) {
+void MemoryStore::Add(const Submission& submission, Place place, absl::Time now, Deferred& deferred) {
   v1::Task& task = *submission.task;
+  Queue* queue = place.queue;
   const std::string key = task.ordering_key();
   const absl::Time due = DueTime(task, now);
   auto owned = std::make_unique<Record>(task, next_order_++, queue, now);
@@ -181,10 +193,12 @@ void MemoryStore::Add(const Submission& submission, Queue* queue, absl::Time now
   queue->records.emplace_hint(queue->records.end(), record->order, record);
   queue->live_bytes += record->bytes();
   queue->created.Add(now);
+  if (place.script != nullptr) {
+    ScriptRegistry::Hold(place.script);
+    record->script = place.script;
+  }
   if (!submission.request_id.empty()) {
-    std::string request_key = RequestKey(submission);
-    request_ids_.emplace(request_key, record->name());
-    request_id_ages_.emplace_back(now, std::move(request_key));
+    RememberRequest(RequestKey(submission), std::string(record->name()), now);
   }
   if (!key.empty()) JoinKeyLine(record, key);
   if (due > now) {

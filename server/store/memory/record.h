@@ -16,6 +16,7 @@ namespace errand::store {
 
 struct KeyLine;
 struct Queue;
+struct ScriptVersion;
 
 // What a task has gone through. Most of the tasks that wait have gone through nothing yet but being queued,
 // and have no History: that keeps them small.
@@ -99,6 +100,9 @@ struct Record {
   absl::Time alarm = absl::InfiniteFuture();
 
   std::unique_ptr<History> history;
+
+  // What it runs, where it names a script: held in the registry.
+  ScriptVersion* script = nullptr;
 
   int64_t bytes() const { return int64_t{name_size} + basic_size + handler_size; }
 

@@ -32,6 +32,19 @@ class SourceCheckerTest : public LuaTest {
     return zygote_.get();
   }
 
+  absl::StatusOr<SourceChecker::Problems> Compile(SourceChecker& checker, const std::string& source) {
+    absl::Notification done;
+    absl::StatusOr<SourceChecker::Problems> answer;
+    checker.Compile(source, [&](absl::StatusOr<SourceChecker::Problems> problems) {
+      answer = std::move(problems);
+      done.Notify();
+    });
+    EXPECT_TRUE(done.WaitForNotificationWithTimeout(absl::Seconds(60)));
+    return answer;
+  }
+
+  // Longer than any machine is under load.
+  static constexpr absl::Duration kPatient = absl::Seconds(50);
   io::Loop loop_;
   std::unique_ptr<Zygote> zygote_;
 };
@@ -102,6 +115,37 @@ TEST_F(SourceCheckerTest, EverythingIsGoodWithoutASandbox) {
   for (const int pid : ZygotePids()) kill(pid, SIGKILL);
   for (const int pid : SandboxPids()) kill(pid, SIGKILL);
   EXPECT_TRUE(Check(checker, "return return").ok());
+}
+
+TEST_F(SourceCheckerTest, ACompiledSourceHasNoProblemsOrOneWithItsLine) {
+  SourceChecker checker(zygote(), kPatient);
+  const auto good = Compile(checker, "return 1");
+  ASSERT_TRUE(good.ok()) << good.status();
+  EXPECT_THAT(*good, IsEmpty());
+  const auto bad = Compile(checker, "local a\nlocal = 1");
+  ASSERT_TRUE(bad.ok()) << bad.status();
+  ASSERT_EQ(bad->size(), 1u);
+  EXPECT_EQ(bad->front().line, 2);
+  EXPECT_THAT(bad->front().message, StartsWith("<name> expected"));
+}
+
+TEST_F(SourceCheckerTest, ASourceThatIsNotCompiledDoesNotCountAsGood) {
+  SourceChecker checker("/nonexistent/errand-sandbox", &loop_);
+  const absl::Status status = Compile(checker, "return 1").status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_TRUE(status.GetPayload("type.googleapis.com/google.rpc.RetryInfo").has_value());
+}
+
+TEST_F(SourceCheckerTest, ACompilerThatDoesNotAnswerIsReplaced) {
+  SourceChecker checker(zygote(), absl::Seconds(2));
+  absl::Status status = Compile(checker, "return 1").status();
+  for (int i = 0; i < 20 && !status.ok(); ++i) status = Compile(checker, "return 1").status();
+  ASSERT_TRUE(status.ok()) << status;
+  for (const int pid : SandboxPids()) kill(pid, SIGSTOP);
+  status = Compile(checker, "return 1").status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  for (int i = 0; i < 20 && !status.ok(); ++i) status = Compile(checker, "return 1").status();
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 TEST_F(SourceCheckerTest, DestroyedWhileBusyAnswersAll) {

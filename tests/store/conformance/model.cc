@@ -139,6 +139,14 @@ Model::Task* Model::Find(const std::string& id) {
   return it == tasks_.end() ? nullptr : &it->second;
 }
 
+bool Model::Keeps(const std::string& name, int64_t version) const {
+  const auto script = scripts_.find(name);
+  if (script != scripts_.end() && script->second.current == version) return version != 0;
+  return std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& entry) {
+    return entry.second.script == name && entry.second.version == version;
+  });
+}
+
 std::vector<std::string> Model::List(const std::string& queue) const {
   std::map<uint64_t, std::string> by_order;
   for (const auto& [id, task] : tasks_) {

@@ -20,6 +20,8 @@ class Model {
     int priority = 0;
     std::string key;
     std::string request_id;
+    std::string script;   // Empty: the task carries its source.
+    int64_t version = 0;  // Of the script.
     absl::Time due = absl::InfinitePast();
     absl::Time expires = absl::InfiniteFuture();
 
@@ -42,6 +44,10 @@ class Model {
     bool paused = false;
     int max_running = 0;
   };
+  struct Script {
+    int64_t current = 0;  // 0: it is not registered.
+    int64_t latest = 0;
+  };
 
   explicit Model(int max_live) : max_live_(max_live) {}
 
@@ -62,6 +68,9 @@ class Model {
   Task* Find(const std::string& id);
   void Erase(const std::string& id) { tasks_.erase(id); }
   Queue& queue(const std::string& name) { return queues_[name]; }
+  Script& script(const std::string& name) { return scripts_[name]; }
+  // Whether this version of a script must be kept.
+  bool Keeps(const std::string& name, int64_t version) const;
   const std::map<std::string, Task>& tasks() const { return tasks_; }
   // Of a queue, by order of creation.
   std::vector<std::string> List(const std::string& queue) const;
@@ -74,6 +83,7 @@ class Model {
   uint64_t counter_ = 0;
   std::map<std::string, Task> tasks_;
   std::map<std::string, Queue> queues_;
+  std::map<std::string, Script> scripts_;
 };
 
 }  // namespace errand::store

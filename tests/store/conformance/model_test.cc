@@ -34,7 +34,7 @@ class Comparison {
       : random_(seed), model_(kMaxLive), fixture_(factory, Options()) {}
 
   void Step() {
-    switch (Pick(16)) {
+    switch (Pick(17)) {
       case 0:
       case 1:
       case 2:
@@ -73,6 +73,9 @@ class Comparison {
       case 15:
         CompareQueue();
         break;
+      case 16:
+        ChangeOrCompareScript();
+        break;
     }
   }
 
@@ -92,10 +95,19 @@ class Comparison {
   }
   static std::string NameOf(const std::string& id) { return task::TaskName(QueueOfId(id), id); }
 
+  std::string AnyScript() { return absl::StrCat("scripts/s", Pick(3)); }
+  static std::string SourceOf(const std::string& script, int64_t version) {
+    return absl::StrCat("return '", script, "', ", version);
+  }
+
   Model::Task NewTask(const std::string& id) {
     Model::Task task;
     task.id = id;
     task.queue = QueueOfId(id);
+    if (Pick(3) == 0) {
+      task.script = AnyScript();
+      task.version = model_.script(task.script).current;
+    }
     task.priority = Pick(3);
     if (Pick(3) == 0) task.key = absl::StrCat("k", Pick(2));
     if (Pick(4) == 0) task.due = fixture_.now() + absl::Seconds(1 + Pick(20));
@@ -107,6 +119,7 @@ class Comparison {
     return StoreFixture::LuaWith(
         task.id,
         [&](v1::Task& message) {
+          if (!task.script.empty()) message.mutable_lua()->set_script(task.script);
           message.set_priority(task.priority);
           message.set_ordering_key(task.key);
           if (task.due != absl::InfinitePast()) *message.mutable_schedule_time() = task::ToProto(task.due);
@@ -122,6 +135,8 @@ class Comparison {
     const auto result = fixture_.Submit(ToSubmission(task));
     if (model_.Find(task.id) != nullptr) {
       EXPECT_TRUE(absl::IsAlreadyExists(result.status())) << result.status();
+    } else if (!HasItsScript(task)) {
+      EXPECT_TRUE(absl::IsNotFound(result.status())) << result.status();
     } else if (!model_.HasRoom(task.queue)) {
       EXPECT_TRUE(absl::IsResourceExhausted(result.status())) << result.status();
     } else {
@@ -129,6 +144,8 @@ class Comparison {
       model_.Submit(task, fixture_.now());
     }
   }
+
+  static bool HasItsScript(const Model::Task& task) { return task.script.empty() || task.version != 0; }
 
   void SubmitBatch() {
     std::vector<Model::Task> tasks;
@@ -140,7 +157,7 @@ class Comparison {
       tasks.push_back(NewTask(AnyId()));
       const Model::Task& task = tasks.back();
       batch.push_back(ToSubmission(task));
-      fits = fits && model_.Find(task.id) == nullptr && ids.insert(task.id).second;
+      fits = fits && model_.Find(task.id) == nullptr && ids.insert(task.id).second && HasItsScript(task);
       int64_t live = ++added[task.queue];
       for (const auto& [id, other] : model_.tasks()) live += other.queue == task.queue && other.live();
       fits = fits && live <= kMaxLive;
@@ -166,6 +183,11 @@ class Comparison {
       EXPECT_EQ(got.lease.task, NameOf(next->id));
       model_.Start(*next, got.lease.token, fixture_.now() + lease);
       EXPECT_EQ(got.attempt, next->attempts);
+      ASSERT_EQ(got.script != nullptr, !next->script.empty());
+      if (got.script != nullptr) {
+        EXPECT_EQ(got.script->version, next->version);
+        EXPECT_EQ(got.script->source, SourceOf(next->script, next->version));
+      }
       leases_.push_back(got.lease);
     }
     if (static_cast<int>(claimed.size()) == max) return;
@@ -323,7 +345,9 @@ class Comparison {
     if (task == nullptr || !got.ok()) return;
     EXPECT_EQ(got->state(), task->state) << id;
     EXPECT_EQ(got->attempt_count(), task->attempts) << id;
-    EXPECT_EQ(got->lua().source(), "return 1");
+    EXPECT_EQ(got->lua().source(), task->script.empty() ? "return 1" : "");
+    EXPECT_EQ(got->lua().script(), task->script);
+    EXPECT_EQ(got->lua().script_version(), task->version);
     EXPECT_EQ(got->ordering_key(), task->key);
 
     const auto batch = StoreFixture::Await<absl::StatusOr<EventBatch>>([&](auto done) {
@@ -346,6 +370,33 @@ class Comparison {
     EXPECT_EQ(read_[id], task->events) << id;
     EXPECT_EQ(batch->ended, !task->live()) << id;
     task->ends_in_progress = false;  // What was read stays.
+  }
+
+  void ChangeOrCompareScript() {
+    const std::string name = AnyScript();
+    Model::Script& script = model_.script(name);
+    switch (Pick(6)) {
+      case 0: {
+        const auto put = fixture_.PutScript(name, SourceOf(name, script.latest + 1));
+        ASSERT_TRUE(put.ok()) << put.status();
+        script.current = ++script.latest;
+        EXPECT_EQ(put->version(), script.current);
+        break;
+      }
+      case 1:
+        EXPECT_EQ(fixture_.DeleteScript(name).ok(), script.current != 0);
+        script.current = 0;
+        break;
+      default: {
+        if (script.latest == 0) break;
+        const int64_t version = 1 + Pick(static_cast<int>(script.latest));
+        const auto got = fixture_.GetScript(name, version);
+        EXPECT_EQ(got.ok(), model_.Keeps(name, version)) << name << " " << version;
+        EXPECT_EQ(got.ok() ? got->source() : "", got.ok() ? SourceOf(name, version) : "");
+        EXPECT_EQ(fixture_.GetScript(name).ok(), script.current != 0);
+        break;
+      }
+    }
   }
 
   void CompareQueue() {

@@ -90,6 +90,13 @@ class StoreFixture : public LeaseHolder {
     return LuaWith(id, [&](v1::Task& task) { task.set_ordering_key(key); });
   }
 
+  // The same that names a registered script.
+  static Wanted Scripted(const std::string& id, const std::string& script,
+                         const std::string& queue = "queues/default") {
+    return LuaWith(
+        id, [&](v1::Task& task) { task.mutable_lua()->set_script(script); }, queue);
+  }
+
   // The same with a request id.
   static Wanted Request(const std::string& id, const std::string& request_id,
                         const std::string& queue = "queues/default") {
@@ -256,6 +263,25 @@ class StoreFixture : public LeaseHolder {
   absl::StatusOr<v1::QueueStats> Stats(const std::string& queue) {
     return Await<absl::StatusOr<v1::QueueStats>>(
         [&](auto done) { store().GetQueueStats(queue, std::move(done)); });
+  }
+
+  absl::StatusOr<v1::Script> PutScript(const std::string& name, const std::string& source,
+                                       const std::string& request_id = "", bool validate_only = false) {
+    PutScriptRequest request{name, source, request_id, validate_only};
+    return Await<absl::StatusOr<v1::Script>>(
+        [&](auto done) { store().PutScript(std::move(request), std::move(done)); });
+  }
+  absl::StatusOr<v1::Script> GetScript(const std::string& name, int64_t version = 0) {
+    return Await<absl::StatusOr<v1::Script>>([&](auto done) {
+      store().GetScript({name, version}, std::move(done));
+    });
+  }
+  absl::StatusOr<ScriptPage> ListScripts(ListScriptsRequest request) {
+    return Await<absl::StatusOr<ScriptPage>>(
+        [&](auto done) { store().ListScripts(std::move(request), std::move(done)); });
+  }
+  absl::Status DeleteScript(const std::string& name) {
+    return Await<absl::Status>([&](auto done) { store().DeleteScript(name, std::move(done)); });
   }
 
   // Makes a call and waits for its answer.

@@ -1,0 +1,75 @@
+#ifndef ERRAND_SERVER_STORE_MEMORY_SCRIPT_REGISTRY_H_
+#define ERRAND_SERVER_STORE_MEMORY_SCRIPT_REGISTRY_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "server/task/script.h"
+
+namespace errand::store {
+
+// One version of a script, as the registry keeps it.
+struct ScriptVersion {
+  std::shared_ptr<const task::Script> script;
+  absl::Time create_time;
+  int64_t holders = 0;  // The tasks that refer to it, and one more where it is the current version.
+};
+
+// The scripts that tasks may name. A version lives while it is current or a task holds it. Guarded by the
+// store's mutex.
+class ScriptRegistry {
+ public:
+  // At most `max_scripts` names, and `max_bytes` of all the versions that are kept.
+  ScriptRegistry(int64_t max_scripts, int64_t max_bytes) : max_scripts_(max_scripts), max_bytes_(max_bytes) {}
+
+  // Whether there is room for a version of this size: RESOURCE_EXHAUSTED if not.
+  absl::Status CheckRoom(absl::string_view name, size_t source_bytes) const;
+  // What the next version of a name is called.
+  int64_t NextVersion(absl::string_view name) const;
+  // Makes `source`, for which there is room, the current version. Borrowed from the registry.
+  const ScriptVersion* Put(std::string name, std::string source, absl::Time now);
+  // False where there is no such name.
+  bool Delete(absl::string_view name);
+
+  // Null where it is not kept. Borrowed from the registry.
+  ScriptVersion* FindCurrent(absl::string_view name) const;
+  const ScriptVersion* Find(absl::string_view name, int64_t version) const;
+  // The current versions of up to `max` scripts that follow a name, by name.
+  std::vector<const ScriptVersion*> ListAfter(absl::string_view name, int max) const;
+
+  // A task refers to it; no longer does.
+  static void Hold(ScriptVersion* version) { ++version->holders; }
+  void Release(ScriptVersion* version);
+
+ private:
+  // The versions of one name, current or held by tasks.
+  struct Line {
+    int64_t last_version = 0;
+    absl::btree_map<int64_t, std::unique_ptr<ScriptVersion>> versions;
+  };
+
+  void Retire(const std::string& name);
+
+  const int64_t max_scripts_;
+  const int64_t max_bytes_;
+
+  absl::btree_map<std::string, ScriptVersion*> current_;
+  absl::flat_hash_map<std::string, Line> lines_;
+  int64_t bytes_ = 0;
+  // A name without versions goes on counting as long as its line is remembered: these are, the oldest first.
+  // Once it is not, every new name starts behind its last version.
+  std::deque<std::string> retired_;
+  int64_t last_forgotten_version_ = 0;
+};
+
+}  // namespace errand::store
+
+#endif  // ERRAND_SERVER_STORE_MEMORY_SCRIPT_REGISTRY_H_
