@@ -43,6 +43,18 @@ class SourceCheckerTest : public LuaTest {
     return answer;
   }
 
+  // A zygote that has died and cannot be started again.
+  Zygote* OneThatIsGone() {
+    namespace fs = std::filesystem;
+    const fs::path program =
+        fs::path(testing::TempDir()) / ("errand-sandbox-checker-" + std::to_string(getpid()));
+    fs::copy_file(ERRAND_SANDBOX, program, fs::copy_options::overwrite_existing);
+    zygote_ = *Zygote::Start(program, &loop_);
+    fs::remove(program);
+    for (const int pid : ZygotePids()) kill(pid, SIGKILL);
+    return zygote_.get();
+  }
+
   // Longer than any machine is under load.
   static constexpr absl::Duration kPatient = absl::Seconds(50);
   io::Loop loop_;
@@ -105,15 +117,7 @@ TEST_F(SourceCheckerTest, ProcessThatDoesNotAnswerIsReplaced) {
 }
 
 TEST_F(SourceCheckerTest, EverythingIsGoodWithoutASandbox) {
-  namespace fs = std::filesystem;
-  const fs::path program =
-      fs::path(testing::TempDir()) / ("errand-sandbox-checker-" + std::to_string(getpid()));
-  fs::copy_file(ERRAND_SANDBOX, program, fs::copy_options::overwrite_existing);
-  zygote_ = *Zygote::Start(program, &loop_);
-  SourceChecker checker(zygote());
-  fs::remove(program);
-  for (const int pid : ZygotePids()) kill(pid, SIGKILL);
-  for (const int pid : SandboxPids()) kill(pid, SIGKILL);
+  SourceChecker checker(OneThatIsGone());
   EXPECT_TRUE(Check(checker, "return return").ok());
 }
 
@@ -126,11 +130,12 @@ TEST_F(SourceCheckerTest, ACompiledSourceHasNoProblemsOrOneWithItsLine) {
   ASSERT_TRUE(bad.ok()) << bad.status();
   ASSERT_EQ(bad->size(), 1u);
   EXPECT_EQ(bad->front().line, 2);
+  EXPECT_EQ(bad->front().column, 7);
   EXPECT_THAT(bad->front().message, StartsWith("<name> expected"));
 }
 
 TEST_F(SourceCheckerTest, ASourceThatIsNotCompiledDoesNotCountAsGood) {
-  SourceChecker checker("/nonexistent/errand-sandbox", &loop_);
+  SourceChecker checker(OneThatIsGone());
   const absl::Status status = Compile(checker, "return 1").status();
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_TRUE(status.GetPayload("type.googleapis.com/google.rpc.RetryInfo").has_value());
