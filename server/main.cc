@@ -25,6 +25,7 @@
 #include "server/handlers/lua/zygote.h"
 #include "server/io/loop.h"
 #include "server/rpc/server.h"
+#include "server/service/child_tasks.h"
 #include "server/service/health_service.h"
 #include "server/service/queues_service.h"
 #include "server/service/scripts_service.h"
@@ -142,6 +143,7 @@ int Run(const config::Config& config) {
   io::Loop email_loop;
   executor::Executor executor(&store, &email_loop, kLeaseDuration, HostName());
 
+  service::ChildTasks children(&store);
   std::unique_ptr<handlers::Zygote> zygote;
   std::unique_ptr<handlers::LuaHandler> lua;
   std::unique_ptr<handlers::SourceChecker> checker;
@@ -152,7 +154,13 @@ int Run(const config::Config& config) {
     auto started = handlers::Zygote::Start(config.sandbox, &lua_loop);
     if (!started.ok()) return Fail("cannot run Lua", started.status());
     zygote = *std::move(started);
-    auto created = handlers::LuaHandler::Create({.workers = config.lua_workers}, zygote.get());
+    handlers::LuaHandlerOptions options;
+    options.workers = config.lua_workers;
+    options.submit = [&children](const std::string& queue, absl::string_view request,
+                                 absl::AnyInvocable<void(absl::StatusOr<std::string>)> done) {
+      children.Submit(queue, request, std::move(done));
+    };
+    auto created = handlers::LuaHandler::Create(std::move(options), zygote.get());
     if (!created.ok()) return Fail("cannot run Lua", created.status());
     lua = *std::move(created);
     executor.AddHandler(errand::task::HandlerKind::kLua, lua.get());

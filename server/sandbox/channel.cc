@@ -12,6 +12,9 @@ namespace {
 // What a batch leaves allocated for the next.
 constexpr size_t kKeptBytes = 1 << 20;
 
+// In one write: more than that nobody reads.
+constexpr int kMaxProgressReports = 8;
+
 // Of a frame that begins or resumes a run.
 std::optional<uint64_t> AttemptOf(const Frame& frame) {
   if (const auto* run = std::get_if<Run>(&frame)) return run->attempt;
@@ -53,7 +56,7 @@ void Channel::ReturnRest() {
     if (buffer_.size() >= kFlushBytes) Write();
     if (const auto attempt = AttemptOf(frame)) Append(Returned{*attempt}, buffer_);
   }
-  last_frame_ = kNone;
+  last_output_ = kNone;
   Write();
 }
 
@@ -97,11 +100,10 @@ void Channel::Read(std::string& batch) {
 void Channel::Send(const Output& output) {
   if (output.data.empty()) return;
   const interrupts::HostSection section;
-  if (last_frame_ != kNone && !last_is_progress_ && last_attempt_ == output.attempt) {
-    Extend(last_frame_, output.data, buffer_);
+  if (last_output_ != kNone && last_attempt_ == output.attempt) {
+    Extend(last_output_, output.data, buffer_);
   } else {
-    last_frame_ = buffer_.size();
-    last_is_progress_ = false;
+    last_output_ = buffer_.size();
     last_attempt_ = output.attempt;
     Append(output, buffer_);
   }
@@ -110,14 +112,18 @@ void Channel::Send(const Output& output) {
 
 void Channel::Send(const Progress& progress) {
   const interrupts::HostSection section;
-  if (last_frame_ != kNone && last_is_progress_ && last_attempt_ == progress.attempt) {
-    buffer_.resize(last_frame_);
+  const bool replaces = last_progress_ != kNone && last_attempt_ == progress.attempt &&
+                        (last_progress_end_ == buffer_.size() || progress_reports_ >= kMaxProgressReports);
+  if (replaces) {
+    buffer_.erase(last_progress_, last_progress_end_ - last_progress_);
   } else {
-    last_frame_ = buffer_.size();
-    last_is_progress_ = true;
-    last_attempt_ = progress.attempt;
+    ++progress_reports_;
   }
+  last_output_ = kNone;
+  last_progress_ = buffer_.size();
+  last_attempt_ = progress.attempt;
   Append(progress, buffer_);
+  last_progress_end_ = buffer_.size();
   if (buffer_.size() >= kFlushBytes) Write();
 }
 
@@ -129,7 +135,9 @@ void Channel::Flush() {
 void Channel::Write() {
   Write(buffer_);
   buffer_.clear();
-  last_frame_ = kNone;
+  last_output_ = kNone;
+  last_progress_ = kNone;
+  progress_reports_ = 0;
 }
 
 void Channel::Write(std::string_view bytes) {

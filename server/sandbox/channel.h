@@ -36,8 +36,8 @@ class Channel {
   // Writes what was gathered and waits for the answer to a Call. What it views is valid until the next call.
   Answer ReadAnswer();
 
-  // Output that follows output joins it, and progress that follows progress replaces it, as long as that was
-  // not written.
+  // Output that follows output joins it, as long as that was not written. Progress replaces the last one when
+  // nothing came between, or too many of them are to be written already.
   void Send(const Output& output);
   void Send(const Progress& progress);
 
@@ -46,7 +46,7 @@ class Channel {
   void Send(const F& frame) {
     const interrupts::HostSection section;
     Append(frame, buffer_);
-    last_frame_ = kNone;
+    last_output_ = kNone;
     if (buffer_.size() >= kFlushBytes) Write();
   }
 
@@ -67,10 +67,13 @@ class Channel {
   bool rest_returned_ = false;
   std::string answer_;
   std::string buffer_;
-  // Where the last frame starts in `buffer_`, if it is output or progress that may still be changed.
-  size_t last_frame_ = kNone;
-  bool last_is_progress_ = false;
-  uint64_t last_attempt_ = 0;
+  // Where the last frame starts in `buffer_`, if it is output that may still be extended.
+  size_t last_output_ = kNone;
+  // Where the last progress starts and ends, and how many there are.
+  size_t last_progress_ = kNone;
+  size_t last_progress_end_ = 0;
+  int progress_reports_ = 0;
+  uint64_t last_attempt_ = 0;  // That of both.
 };
 
 }  // namespace errand::sandbox

@@ -17,7 +17,9 @@ void OpenLibraries(lua_State* state) {
       {LUA_COLIBNAME, OpenCoroutine},
       {LUA_OSLIBNAME, OpenOs},
       {"json", OpenJson},
+      {"shared", OpenShared},
       {"task", OpenTask},
+      {"email", OpenEmail},
   };
   for (const luaL_Reg& library : kLibraries) {
     luaL_requiref(state, library.name, library.func, 1);

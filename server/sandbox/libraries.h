@@ -22,7 +22,9 @@ int OpenCoroutine(lua_State* state);  // As the standard one; lets task.sleep th
 int OpenMath(lua_State* state);       // The standard one; randomseed tells no address.
 int OpenOs(lua_State* state);         // time, date, clock, difftime; in UTC.
 int OpenJson(lua_State* state);
+int OpenShared(lua_State* state);
 int OpenTask(lua_State* state);
+int OpenEmail(lua_State* state);  // After task: adds task.submit, too.
 
 // Pushes the value at `index` as `tostring` shows it to scripts: as luaL_tolstring, without addresses. May
 // call a metamethod.

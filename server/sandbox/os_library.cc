@@ -1,3 +1,6 @@
+#include <cstdio>
+#include <cstring>
+
 #include "server/sandbox/interpreter.h"
 #include "server/sandbox/interrupts.h"
 #include "server/sandbox/libraries.h"
@@ -20,8 +23,17 @@ int CallUninterrupted(lua_State* thread) {
     const interrupts::HostSection section;
     status = lua_pcall(thread, lua_gettop(thread) - 1, LUA_MULTRET, 0);
   }
-  if (status != LUA_OK) return lua_error(thread);
-  return lua_gettop(thread);
+  if (status == LUA_OK) return lua_gettop(thread);
+  // "bad argument #1 to '?' (...)": it did not know that it was called as this function.
+  int argument;
+  int text = 0;
+  const char* const message = lua_tostring(thread, -1);
+  if (message != nullptr && std::sscanf(message, "bad argument #%d to '?' (%n", &argument, &text) == 1 &&
+      text > 0) {
+    lua_pushlstring(thread, message + text, std::strlen(message + text) - 1);
+    return luaL_argerror(thread, argument, lua_tostring(thread, -1));
+  }
+  return lua_error(thread);
 }
 
 }  // namespace

@@ -365,6 +365,27 @@ void Append(const Call& frame, std::string& out) {
 
 void Append(const Waits& frame, std::string& out) { Writer(Type::kWaits, out).Put(frame.attempt); }
 
+void Append(const SharedArguments& arguments, std::string& out) {
+  const auto put = [&out](auto value) {
+    value = LittleEndian(value);
+    out.append(reinterpret_cast<const char*>(&value), sizeof value);
+  };
+  put(arguments.ttl_millis);
+  put(static_cast<uint64_t>(arguments.by));
+  put(static_cast<uint32_t>(arguments.key.size()));
+  out.append(arguments.key).append(arguments.value);
+}
+
+bool Parse(std::string_view bytes, SharedArguments& arguments) {
+  Body body(bytes);
+  uint64_t by;
+  if (!body.Get(arguments.ttl_millis) || !body.Get(by) || !body.GetSized(arguments.key, kMaxCallBytes)) {
+    return false;
+  }
+  arguments.by = static_cast<int64_t>(by);
+  return body.GetRest(arguments.value);
+}
+
 void Extend(size_t start, std::string_view data, std::string& out) {
   out += data;
   PutSizeOfLast(start, out);

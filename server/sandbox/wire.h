@@ -68,7 +68,7 @@ inline constexpr int kGiveWaySignal = 1;
 
 inline constexpr size_t kMaxNameBytes = 1 << 10;
 inline constexpr size_t kMaxErrorBytes = 16 << 10;
-inline constexpr size_t kMaxCallBytes = 12 << 20;  // Arguments of a Call, and its answer.
+inline constexpr size_t kMaxCallBytes = 4 << 20;  // Arguments of a Call, and its answer.
 // A script that would take more is not parked.
 inline constexpr size_t kMaxDifferenceBytes = 1 << 20;
 inline constexpr size_t kFrameOverhead = 128;
@@ -195,15 +195,32 @@ struct Returned {
   uint64_t attempt = 0;
 };
 
-// What a script can ask the server to do.
+// What a script can ask the server to do. Arguments and answers:
+//   kShared...    SharedArguments | the value. kSharedAdd answers "1" or "", kSharedIncrement the sum in
+//   digits. kSubmit       a CreateTaskRequest in proto3 JSON | the task's name
 enum class Function : uint8_t {
   kSharedGet = 1,
   kSharedSet = 2,
   kSharedAdd = 3,
   kSharedIncrement = 4,
   kSharedDelete = 5,
-  kSubmit = 6
+  kSubmit = 6,
 };
+
+// What a value of `shared` starts with, which is empty when there is none: text follows, or JSON.
+inline constexpr char kTextTag = 's';
+inline constexpr char kJsonTag = 'j';
+
+// u64 milliseconds | u64 by | sized key | bytes value
+struct SharedArguments {
+  uint64_t ttl_millis = 0;  // 0 for ever.
+  int64_t by = 0;           // Of kSharedIncrement.
+  std::string_view key;
+  std::string_view value;
+};
+void Append(const SharedArguments& arguments, std::string& out);
+// False when `bytes` are none.
+bool Parse(std::string_view bytes, SharedArguments& arguments);
 
 struct Call {
   uint64_t attempt = 0;

@@ -45,7 +45,10 @@ TESTS = {
     "tests/interop": {"tests/end_to_end", "client", API, GRPC},
     "tests/abseil_tsan.cc": set(),
     "tests/protobuf_tsan.h": set(),
-    "tests/bench": {"tests/end_to_end", "client", "server/rpc", "server/store", "server/task", API, GRPC},
+    "tests/bench": {
+        "tests/end_to_end", "client", "server/handlers", "server/io", "server/rpc", "server/store", "server/task",
+        API, GRPC,
+    },
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]')

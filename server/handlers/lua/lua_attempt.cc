@@ -43,9 +43,11 @@ const char* ContentType(sandbox::Content content) {
   return "application/json";
 }
 
-// Workers send progress at most about every 10 ms of CPU time, and when a log line comes between.
+// More progress than a worker sends: a few reports with each write, which come every few milliseconds, or
+// after 32 KiB.
 constexpr int64_t kMaxProgressReports = 1000;
-constexpr int64_t kMaxProgressReportsPerSecond = 1000;
+constexpr int64_t kMaxProgressReportsPerSecond = 10'000;
+constexpr int64_t kBytesForAProgressReport = 1024;
 
 }  // namespace
 
@@ -60,7 +62,8 @@ LuaAttempt::LuaAttempt(Attempt attempt, std::unique_ptr<AttemptObserver> observe
       memory_limit_(task_->limits().memory_bytes()),
       output_limit_(task_->limits().output_bytes()),
       cpu_limit_(task_->limits().has_cpu_time() ? task::FromProto(task_->limits().cpu_time())
-                                                : absl::InfiniteDuration()) {}
+                                                : absl::InfiniteDuration()),
+      queue_(task_->name().substr(0, task_->name().find("/tasks/"))) {}
 
 absl::Duration LuaAttempt::MonotonicNow() {
   return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -67,6 +69,19 @@ class LuaAttempt {
   // What it takes while it is parked.
   size_t parked_bytes() const;
 
+  // Where its task is: `queues/{queue}`.
+  const std::string& queue() const { return queue_; }
+
+  // Its script calls the server. False when that was too often.
+  bool CountCall() { return ++calls_ <= kMaxCalls; }
+  bool CountChild() { return ++children_ <= kMaxChildren; }
+  static constexpr int kMaxCalls = 1'000'000;
+  static constexpr int kMaxChildren = 1000;
+
+  // A call that is to be made once it is parked: a CreateTaskRequest in JSON.
+  void set_request(std::string_view request) { request_ = std::make_unique<std::string>(request); }
+  std::unique_ptr<std::string> TakeRequest() { return std::move(request_); }
+
   // The answer to the call that it is parked for.
   void set_answer(absl::StatusOr<std::string> answer) {
     answer_ = std::make_unique<absl::StatusOr<std::string>>(std::move(answer));
@@ -112,6 +127,10 @@ class LuaAttempt {
   const int64_t memory_limit_;
   const int64_t output_limit_;
   const absl::Duration cpu_limit_;
+  const std::string queue_;
+  int calls_ = 0;
+  int children_ = 0;
+  std::unique_ptr<std::string> request_;
   int64_t output_bytes_ = 0;
   int64_t progress_reports_ = 0;
   bool alone_ = false;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "spdlog/spdlog.h"
 
 namespace errand::handlers {
@@ -73,7 +74,7 @@ absl::StatusOr<std::unique_ptr<LuaHandler>> LuaHandler::Create(LuaHandlerOptions
   if (options.workers < 1 || options.spares < 0) {
     return absl::InvalidArgumentError("Lua needs at least one worker and no negative number of spares");
   }
-  std::unique_ptr<LuaHandler> handler(new LuaHandler(options, zygote));
+  std::unique_ptr<LuaHandler> handler(new LuaHandler(std::move(options), zygote));
   zygote->loop()->Post([handler = handler.get()] { handler->StartMissing(); });
   absl::Status failure;
   {
@@ -90,10 +91,10 @@ absl::StatusOr<std::unique_ptr<LuaHandler>> LuaHandler::Create(LuaHandlerOptions
 }
 
 LuaHandler::LuaHandler(LuaHandlerOptions options, Zygote* zygote)
-    : options_(options),
+    : options_(std::move(options)),
       zygote_(zygote),
       loop_(zygote->loop()),
-      slots_(options.workers * kSharing),
+      slots_(options_.workers * kSharing),
       backoff_(std::make_unique<io::Timer>(loop_, [this] { StartMissing(); })),
       clock_(std::make_unique<io::Timer>(loop_, [this] { OnClock(); })) {}
 
@@ -491,6 +492,7 @@ void LuaHandler::ShutDown() {
   }
   backoff_ = nullptr;
   clock_ = nullptr;
+  self_ = nullptr;
   for (const auto& worker : workers) zygote_->Forget(worker.get());
   for (const auto& worker : workers) {
     if (worker->process != nullptr) worker->process->Kill();
@@ -533,6 +535,8 @@ void LuaHandler::OnFrame(Worker& worker, const sandbox::Frame& frame) {
     OnReturned(worker, *attempt);
   } else if (std::holds_alternative<sandbox::Waits>(frame)) {
     OnWaits(worker);
+  } else if (const auto* call = std::get_if<sandbox::Call>(&frame)) {
+    if (!OnCall(worker, *attempt, *call)) OnBroken(worker);
   } else if (!attempt->OnEvent(frame)) {
     OnBroken(worker);
   }
@@ -605,6 +609,7 @@ void LuaHandler::OnWaits(Worker& worker) {
 
 void LuaHandler::OnParked(Worker& worker, LuaAttempt& attempt, const sandbox::Parked& parked) {
   std::unique_ptr<LuaAttempt> over;
+  std::unique_ptr<std::string> request;
   bool leaves = false;
   {
     absl::MutexLock lock(&mu_);
@@ -618,13 +623,111 @@ void LuaHandler::OnParked(Worker& worker, LuaAttempt& attempt, const sandbox::Pa
       // Beyond that it keeps its slot, so that no more come.
       leaves = parked_.bytes() < options_.max_parked_bytes;
       attempt.set_has_left(leaves);
+      request = attempt.TakeRequest();
       parked_.Add(TakeInHand(&attempt));
       WatchUntil(parked_.NextDue());
     }
     Dispatch();
   }
   if (leaves) attempt.observer().OnParked();
+  if (request != nullptr) Submit(attempt, *request);
   if (over != nullptr) over->FinishElsewhere();
+}
+
+// --- what scripts ask for ---
+
+bool LuaHandler::OnCall(Worker& worker, LuaAttempt& attempt, const sandbox::Call& call) {
+  if (call.parks && call.function != sandbox::Function::kSubmit) return false;
+  if (call.function == sandbox::Function::kSubmit) {
+    if (call.parks) {
+      attempt.set_request(call.arguments);
+    } else {
+      Submit(attempt, std::string(call.arguments));
+    }
+    return true;
+  }
+  SendAnswer(worker, attempt.id(), CallShared(attempt, call));
+  return true;
+}
+
+absl::StatusOr<std::string> LuaHandler::CallShared(const LuaAttempt& attempt, const sandbox::Call& call) {
+  sandbox::SharedArguments arguments;
+  if (!sandbox::Parse(call.arguments, arguments)) return absl::InvalidArgumentError("malformed arguments");
+  const absl::string_view key(arguments.key.data(), arguments.key.size());
+  const absl::string_view value(arguments.value.data(), arguments.value.size());
+  const absl::Time now = absl::Now();
+  const absl::Time expiry = arguments.ttl_millis == 0
+                                ? absl::InfiniteFuture()
+                                : now + absl::Milliseconds(static_cast<int64_t>(arguments.ttl_millis));
+  const std::string& queue = attempt.queue();
+  switch (call.function) {
+    case sandbox::Function::kSharedGet:
+      return std::string(shared_.Get(queue, key, now));
+    case sandbox::Function::kSharedSet:
+      if (absl::Status set = shared_.Set(queue, key, value, expiry, now); !set.ok()) return set;
+      return "";
+    case sandbox::Function::kSharedAdd: {
+      const absl::StatusOr<bool> added = shared_.Add(queue, key, value, expiry, now);
+      if (!added.ok()) return added.status();
+      return *added ? "1" : "";
+    }
+    case sandbox::Function::kSharedIncrement: {
+      const absl::StatusOr<int64_t> sum = shared_.Increment(queue, key, arguments.by, expiry, now);
+      if (!sum.ok()) return sum.status();
+      return absl::StrCat(*sum);
+    }
+    case sandbox::Function::kSharedDelete:
+      shared_.Delete(queue, key);
+      return "";
+    case sandbox::Function::kSubmit:
+      break;
+  }
+  return absl::InternalError("unknown function");
+}
+
+// The attempt is parked, or waits in its process.
+void LuaHandler::Submit(LuaAttempt& attempt, const std::string& request) {
+  const AttemptId id = attempt.id();
+  if (options_.submit == nullptr) {
+    OnAnswer(id, absl::UnimplementedError("this server creates no tasks for scripts"));
+  } else if (!attempt.CountChild()) {
+    OnAnswer(id, absl::ResourceExhaustedError(
+                     absl::StrCat("an attempt may create at most ", LuaAttempt::kMaxChildren, " tasks")));
+  } else {
+    options_.submit(
+        attempt.queue(), request,
+        [loop = loop_, weak = std::weak_ptr<LuaHandler*>(self_), id](absl::StatusOr<std::string> answer) {
+          loop->Post([weak, id, answer = std::move(answer)]() mutable {
+            if (const auto self = weak.lock()) (*self)->OnAnswer(id, std::move(answer));
+          });
+        });
+  }
+}
+
+void LuaHandler::OnAnswer(AttemptId id, absl::StatusOr<std::string> answer) {
+  std::unique_ptr<LuaAttempt> attempt;
+  {
+    absl::MutexLock lock(&mu_);
+    attempt = parked_.Take(id);
+    if (attempt == nullptr) {
+      // It waits in its process, or is over.
+      for (const auto& worker : workers_) {
+        if (worker->Find(id) != nullptr) SendAnswer(*worker, id, answer);
+      }
+      return;
+    }
+  }
+  attempt->set_answer(std::move(answer));
+  Wake(std::move(attempt));
+}
+
+void LuaHandler::SendAnswer(Worker& worker, AttemptId id, const absl::StatusOr<std::string>& answer) {
+  std::string batch;
+  sandbox::StartBatch(batch);
+  const absl::string_view text = answer.ok() ? absl::string_view(*answer) : answer.status().message();
+  sandbox::Append(sandbox::Answer{id, answer.ok(), std::string_view(text.data(), text.size())}, batch);
+  sandbox::FinishBatch(batch);
+  worker.process->Send(batch);
 }
 
 void LuaHandler::Wake(std::unique_ptr<LuaAttempt> attempt) {

@@ -4,12 +4,14 @@
 #include <atomic>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/random/random.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,17 +21,26 @@
 #include "server/handlers/lua/lua_attempt.h"
 #include "server/handlers/lua/parked_attempts.h"
 #include "server/handlers/lua/script_cache.h"
+#include "server/handlers/lua/shared_values.h"
 #include "server/handlers/lua/zygote.h"
 #include "server/io/loop.h"
 #include "server/io/timer.h"
 
 namespace errand::handlers {
 
+// Creates a task for a script: `request` is a CreateTaskRequest in proto3 JSON; without a `parent` the task
+// goes to `queue` (`queues/{queue}`). Calls `done` once, with the task's name or what the script should be
+// told, from any thread, perhaps before it returns. Must not block.
+using SubmitTask = std::function<void(const std::string& queue, absl::string_view request,
+                                      absl::AnyInvocable<void(absl::StatusOr<std::string>)> done)>;
+
 struct LuaHandlerOptions {
   int workers = 2;  // Processes that run scripts at a time.
   int spares = 1;   // Processes beyond that, which take the place of those that die.
   // What parked scripts may take before they keep their slots.
   size_t max_parked_bytes = size_t{256} << 20;
+  SubmitTask submit =
+      nullptr;  // For task.submit and email.send; unset: scripts are told that they are not available.
 };
 
 // Runs Lua tasks in processes of errand-sandbox, in each one at a time.
@@ -118,6 +129,11 @@ class LuaHandler final : public Handler {
   void OnParked(Worker& worker, LuaAttempt& attempt, const sandbox::Parked& parked);
   void OnReturned(Worker& worker, LuaAttempt& attempt);
   void OnWaits(Worker& worker);
+  bool OnCall(Worker& worker, LuaAttempt& attempt, const sandbox::Call& call);
+  absl::StatusOr<std::string> CallShared(const LuaAttempt& attempt, const sandbox::Call& call);
+  void Submit(LuaAttempt& attempt, const std::string& request);
+  void OnAnswer(AttemptId id, absl::StatusOr<std::string> answer);
+  static void SendAnswer(Worker& worker, AttemptId id, const absl::StatusOr<std::string>& answer);
   void OnBroken(Worker& worker);
   void OnDeath(Worker& worker, const SandboxProcess::Death& death);
   void TurnEnded(Worker& worker, LuaAttempt& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -154,6 +170,8 @@ class LuaHandler final : public Handler {
 
   // Owned by the loop's thread.
   int failures_ = 0;  // To start a worker, in a row.
+  SharedValues shared_;
+  std::shared_ptr<LuaHandler*> self_ = std::make_shared<LuaHandler*>(this);  // Null once it is shut down.
   std::unique_ptr<io::Timer> backoff_;
   std::unique_ptr<io::Timer> clock_;
 };

@@ -20,14 +20,15 @@ TEST_F(LibraryTest, ForbiddenThingsAreAbsent) {
 }
 
 TEST_F(LibraryTest, GlobalsAreExactlyThese) {
-  EXPECT_EQ(Result(R"(
+  EXPECT_EQ(
+      Result(R"(
       local names = {}
       for name in pairs(_G) do names[#names + 1] = name end
       table.sort(names)
       return table.concat(names, " "))"),
-            "_G _VERSION assert collectgarbage coroutine error getmetatable ipairs json load math next os "
-            "pairs pcall print rawequal rawget rawlen rawset select setmetatable string table task tonumber "
-            "tostring type utf8 xpcall");
+      "_G _VERSION assert collectgarbage coroutine email error getmetatable ipairs json load math next os "
+      "pairs pcall print rawequal rawget rawlen rawset select setmetatable shared string table task tonumber "
+      "tostring type utf8 xpcall");
 }
 
 TEST_F(LibraryTest, FinalizersAreRefused) {

@@ -1,0 +1,74 @@
+#ifndef ERRAND_SERVER_HANDLERS_LUA_SHARED_VALUES_H_
+#define ERRAND_SERVER_HANDLERS_LUA_SHARED_VALUES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace errand::handlers {
+
+// What scripts of a queue share: values by key, for a time. A cache: when it is full, what was not used for
+// the longest time makes room. One thread at a time.
+class SharedValues {
+ public:
+  static constexpr size_t kMaxKeyBytes = 256;
+  static constexpr size_t kMaxValueBytes = 64 << 10;
+  static constexpr size_t kMaxQueueBytes = 16 << 20;
+  static constexpr size_t kMaxQueues =
+      1000;  // Beyond that the queue that was not used for longest is dropped.
+
+  // Empty when there is none. Views what is valid until the next call.
+  absl::string_view Get(const std::string& queue, absl::string_view key, absl::Time now);
+
+  // `value` must not be empty; InvalidArgument when it, or the key, is too large. Until `expiry`.
+  absl::Status Set(const std::string& queue, absl::string_view key, absl::string_view value,
+                   absl::Time expiry, absl::Time now);
+
+  // The same if there is none; whether that was so.
+  absl::StatusOr<bool> Add(const std::string& queue, absl::string_view key, absl::string_view value,
+                           absl::Time expiry, absl::Time now);
+
+  // Adds to an integer, 0 if there is none; what it is then. Values are text, integers a tag and decimal
+  // digits. `expiry` is for one that was not there. FailedPrecondition when it is no integer or would not be
+  // one.
+  absl::StatusOr<int64_t> Increment(const std::string& queue, absl::string_view key, int64_t by,
+                                    absl::Time expiry, absl::Time now);
+
+  void Delete(const std::string& queue, absl::string_view key);
+
+  size_t bytes(const std::string& queue) const;
+
+ private:
+  struct Value {
+    std::string key;
+    std::string value;
+    absl::Time expiry;
+  };
+  using Recent = std::list<Value>;  // The last used first.
+  struct Queue {
+    Recent recent;
+    absl::flat_hash_map<absl::string_view, Recent::iterator> by_key;
+    size_t bytes = 0;
+    absl::Time used;
+  };
+
+  static constexpr size_t kOverheadBytes = 128;  // A value, besides its texts.
+
+  Queue& Use(const std::string& queue, absl::Time now);
+  static Value* Find(Queue& queue, absl::string_view key, absl::Time now);
+  static void Erase(Queue& queue, absl::string_view key);
+  static absl::Status Put(Queue& queue, absl::string_view key, absl::string_view value, absl::Time expiry);
+
+  absl::flat_hash_map<std::string, Queue> queues_;
+};
+
+}  // namespace errand::handlers
+
+#endif  // ERRAND_SERVER_HANDLERS_LUA_SHARED_VALUES_H_

@@ -1,0 +1,32 @@
+#ifndef ERRAND_SERVER_SERVICE_CHILD_TASKS_H_
+#define ERRAND_SERVER_SERVICE_CHILD_TASKS_H_
+
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "server/store/task_store.h"
+
+namespace errand::service {
+
+// Takes the tasks that scripts create as if they had come in a CreateTask call, but for the check of their
+// source: their attempts tell.
+class ChildTasks {
+ public:
+  // `store` is borrowed.
+  explicit ChildTasks(store::TaskStore* store) : store_(store) {}
+
+  // `request` is a CreateTaskRequest in proto3 JSON; without a `parent` the task goes to `queue`
+  // (`queues/{queue}`). Calls `done` once, with the task's name or what a script should be told, from any
+  // thread, perhaps before it returns. Does not block. Any thread.
+  void Submit(const std::string& queue, absl::string_view request,
+              absl::AnyInvocable<void(absl::StatusOr<std::string>)> done);
+
+ private:
+  store::TaskStore* const store_;
+};
+
+}  // namespace errand::service
+
+#endif  // ERRAND_SERVER_SERVICE_CHILD_TASKS_H_
