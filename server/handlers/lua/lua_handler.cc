@@ -655,6 +655,10 @@ absl::StatusOr<std::string> LuaHandler::CallShared(const LuaAttempt& attempt, co
   if (!sandbox::Parse(call.arguments, arguments)) return absl::InvalidArgumentError("malformed arguments");
   const absl::string_view key(arguments.key.data(), arguments.key.size());
   const absl::string_view value(arguments.value.data(), arguments.value.size());
+  if (key.empty() || key.size() > SharedValues::kMaxKeyBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a key has 1 to ", SharedValues::kMaxKeyBytes, " bytes, not ", key.size()));
+  }
   const absl::Time now = absl::Now();
   const absl::Time expiry = arguments.ttl_millis == 0
                                 ? absl::InfiniteFuture()

@@ -10,16 +10,10 @@
 namespace errand::handlers {
 namespace {
 
-absl::Status CheckSizes(absl::string_view key, absl::string_view value) {
-  if (key.empty() || key.size() > SharedValues::kMaxKeyBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a key has 1 to ", SharedValues::kMaxKeyBytes, " bytes, not ", key.size()));
-  }
-  if (value.size() > SharedValues::kMaxValueBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a value has at most ", SharedValues::kMaxValueBytes, " bytes, not ", value.size()));
-  }
-  return absl::OkStatus();
+absl::Status CheckSize(absl::string_view value) {
+  if (value.size() <= SharedValues::kMaxValueBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("a value has at most ", SharedValues::kMaxValueBytes, " bytes, not ", value.size()));
 }
 
 }  // namespace
@@ -57,7 +51,7 @@ void SharedValues::Erase(Queue& queue, absl::string_view key) {
 
 absl::Status SharedValues::Put(Queue& queue, absl::string_view key, absl::string_view value,
                                absl::Time expiry) {
-  if (absl::Status status = CheckSizes(key, value); !status.ok()) return status;
+  if (absl::Status status = CheckSize(value); !status.ok()) return status;
   Erase(queue, key);
   queue.recent.push_front({std::string(key), std::string(value), expiry});
   queue.by_key[queue.recent.front().key] = queue.recent.begin();

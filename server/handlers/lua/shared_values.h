@@ -27,7 +27,8 @@ class SharedValues {
   // Empty when there is none. Views what is valid until the next call.
   absl::string_view Get(const std::string& queue, absl::string_view key, absl::Time now);
 
-  // `value` must not be empty; InvalidArgument when it, or the key, is too large. Until `expiry`.
+  // `value` must not be empty; InvalidArgument when it is too large. Until `expiry`. Keys are at most
+  // kMaxKeyBytes.
   absl::Status Set(const std::string& queue, absl::string_view key, absl::string_view value,
                    absl::Time expiry, absl::Time now);
 
