@@ -18,6 +18,7 @@ void OpenLibraries(lua_State* state) {
       {LUA_OSLIBNAME, OpenOs},
       {"json", OpenJson},
       {"task", OpenTask},
+      {"log", OpenLog},
   };
   for (const luaL_Reg& library : kLibraries) {
     luaL_requiref(state, library.name, library.func, 1);
@@ -43,6 +44,14 @@ void PushText(lua_State* thread, int index) {
       return;
     default:
       lua_pushstring(thread, luaL_typename(thread, index));
+  }
+}
+
+void AddTexts(luaL_Buffer* line, int first, int last) {
+  for (int i = first; i <= last; ++i) {
+    if (i > first) luaL_addchar(line, '\t');
+    PushText(line->L, i);
+    luaL_addvalue(line);
   }
 }
 

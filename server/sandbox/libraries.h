@@ -3,6 +3,8 @@
 
 #include <lua.hpp>
 
+#include "server/sandbox/wire.h"
+
 // What scripts can call.
 //
 // C functions that scripts call follow one pattern, because Lua's errors are jumps that run no destructor,
@@ -23,13 +25,20 @@ int OpenMath(lua_State* state);       // The standard one; randomseed tells no a
 int OpenOs(lua_State* state);         // time, date, clock, difftime; in UTC.
 int OpenJson(lua_State* state);
 int OpenTask(lua_State* state);
+int OpenLog(lua_State* state);
 
 // Pushes the value at `index` as `tostring` shows it to scripts: as luaL_tolstring, without addresses. May
 // call a metamethod.
 void PushText(lua_State* thread, int index);
 
+// Adds the values of the stack from `first` to `last` as PushText shows them, with tabs between them.
+void AddTexts(luaL_Buffer* line, int first, int last);
+
 // Pushes what is shown of an error object. May call a metamethod.
 void PushErrorText(lua_State* thread, int index);
+
+// Sends the string on the top as a log line, cut to its bounds and charged as output.
+void SendLogLine(lua_State* thread, LogLevel level);
 
 // Whether the value at `index` was raised by task.fail, and whether it said that the error is permanent.
 bool IsFailure(lua_State* thread, int index, bool& permanent);
