@@ -19,6 +19,8 @@ void OpenLibraries(lua_State* state) {
       {"json", OpenJson},
       {"task", OpenTask},
       {"log", OpenLog},
+      {"base64", OpenBase64},
+      {"hash", OpenHash},
   };
   for (const luaL_Reg& library : kLibraries) {
     luaL_requiref(state, library.name, library.func, 1);

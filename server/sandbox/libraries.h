@@ -26,6 +26,8 @@ int OpenOs(lua_State* state);         // time, date, clock, difftime; in UTC.
 int OpenJson(lua_State* state);
 int OpenTask(lua_State* state);
 int OpenLog(lua_State* state);
+int OpenBase64(lua_State* state);  // RFC 4648.
+int OpenHash(lua_State* state);    // SHA-256, also as HMAC.
 
 // Pushes the value at `index` as `tostring` shows it to scripts: as luaL_tolstring, without addresses. May
 // call a metamethod.

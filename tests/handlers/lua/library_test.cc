@@ -26,7 +26,7 @@ TEST_F(LibraryTest, GlobalsAreExactlyThese) {
       for name in pairs(_G) do names[#names + 1] = name end
       table.sort(names)
       return table.concat(names, " "))"),
-      "_G _VERSION assert collectgarbage coroutine error getmetatable ipairs json load log math "
+      "_G _VERSION assert base64 collectgarbage coroutine error getmetatable hash ipairs json load log math "
       "next os pairs pcall print rawequal rawget rawlen rawset select setmetatable string table task "
       "tonumber tostring type utf8 xpcall");
 }

@@ -38,6 +38,8 @@ constexpr Runaway kRunaways[] = {
     {"Concat", "table.concat(setmetatable({}, {__index = rawlen}), '', 1, 1 << 61)"},
     {"ToNumber", "local s = ('z'):rep(1 << 20) while true do tonumber(s, 36) end"},
     {"Json", "local t = {} for i = 1, 10000 do t[i] = {i} end while true do json.decode(json.encode(t)) end"},
+    {"Base64", "local s = ('x'):rep(1 << 20) while true do base64.decode(base64.encode(s)) end"},
+    {"Hash", "local s = ('x'):rep(1 << 24) while true do hash.hmac_sha256(s, s) end"},
     {"Date", "while true do os.date('%c', os.time()) end"},
     {"Collect",
      "local t = {} for i = 1, 1e5 do t[i] = {} end while true do collectgarbage('count') t[1] = {} end"},
