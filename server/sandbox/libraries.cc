@@ -19,6 +19,7 @@ void OpenLibraries(lua_State* state) {
       {"json", OpenJson},
       {"task", OpenTask},
       {"log", OpenLog},
+      {"re", OpenRe},
       {"base64", OpenBase64},
       {"hash", OpenHash},
   };

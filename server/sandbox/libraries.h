@@ -26,6 +26,7 @@ int OpenOs(lua_State* state);         // time, date, clock, difftime; in UTC.
 int OpenJson(lua_State* state);
 int OpenTask(lua_State* state);
 int OpenLog(lua_State* state);
+int OpenRe(lua_State* state);      // Regular expressions.
 int OpenBase64(lua_State* state);  // RFC 4648.
 int OpenHash(lua_State* state);    // SHA-256, also as HMAC.
 

@@ -27,7 +27,7 @@ TEST_F(LibraryTest, GlobalsAreExactlyThese) {
       table.sort(names)
       return table.concat(names, " "))"),
       "_G _VERSION assert base64 collectgarbage coroutine error getmetatable hash ipairs json load log math "
-      "next os pairs pcall print rawequal rawget rawlen rawset select setmetatable string table task "
+      "next os pairs pcall print rawequal rawget rawlen rawset re select setmetatable string table task "
       "tonumber tostring type utf8 xpcall");
 }
 
