@@ -18,10 +18,13 @@
 namespace errand::sandbox {
 namespace {
 
-// A match cannot be interrupted. What it takes is at most in proportion to the text and to the pattern's
-// program, about 8 ns for a byte and an instruction, which makes this two seconds. As a rule it is a
-// nanosecond for a byte: a payload of 1 MiB may be matched with programs of 256 instructions.
-constexpr uint64_t kMaxSteps = 1 << 28;
+// A match cannot be interrupted. As a rule it takes a nanosecond for a byte of text, but when the automaton
+// has too many states it takes a step for each instruction of the pattern's program as well, and more of them
+// when many groups capture. A step is about 8 ns, so that this is some 8 seconds; the server kills a process
+// that does not stop at its run_timeout sooner than that. A program has 10 to 50 instructions, and 1200 for
+// "\pL".
+constexpr uint64_t kMaxSteps = 1 << 30;
+constexpr uint64_t kGroupsPerStep = 16;
 // A match that may take longer than this keeps no other run waiting.
 constexpr uint64_t kLongSteps = 1 << 23;
 
@@ -61,11 +64,13 @@ Outcome Search(lua_State* thread, const Subject& subject, size_t start, Match& m
   const RE2* const expression = Patterns().Find(subject.pattern, problem);
   uint64_t steps = 0;
   if (expression != nullptr) {
-    const auto instructions = static_cast<uint64_t>(expression->ProgramSize());
-    steps = uint64_t{subject.text.size() - start} * instructions;
+    const auto groups = static_cast<uint64_t>(expression->NumberOfCapturingGroups());
+    const uint64_t steps_a_byte =
+        static_cast<uint64_t>(expression->ProgramSize()) * (kGroupsPerStep + groups) / kGroupsPerStep;
+    steps = uint64_t{subject.text.size() - start} * steps_a_byte;
     if (steps > kMaxSteps) {
       problem = "the text is too long: with this pattern it may have " +
-                std::to_string(kMaxSteps / instructions) + " bytes";
+                std::to_string(kMaxSteps / steps_a_byte) + " bytes";
     }
   }
   if (!problem.empty()) {
