@@ -68,7 +68,7 @@ int Decode(lua_State* thread, const char* function, const Digits& digits, bool p
     const uint8_t digit = digits[static_cast<unsigned char>(text[i])];
     if (digit == kNoDigit) {
       return luaL_error(thread, "base64.%s: what is at byte %I is not part of the encoding", function,
-                        static_cast<LUAI_UACINT>(i + 1));
+                        static_cast<LUAI_UACINT>(i) + 1);
     }
     word = word << 6 | digit;
     bits += 6;

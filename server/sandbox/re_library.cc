@@ -189,7 +189,7 @@ int ReFind(lua_State* thread) {
     lua_pushnil(thread);
     return 1;
   }
-  lua_pushinteger(thread, static_cast<lua_Integer>(match.whole().begin + 1));
+  lua_pushinteger(thread, static_cast<lua_Integer>(match.whole().begin) + 1);
   lua_pushinteger(thread, static_cast<lua_Integer>(match.whole().end));
   return 2 + PushGroups(thread, subject.text, match);
 }
