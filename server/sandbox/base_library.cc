@@ -68,11 +68,7 @@ int Print(lua_State* thread) {
   const int count = lua_gettop(thread);
   luaL_Buffer line;
   luaL_buffinit(thread, &line);
-  for (int i = 1; i <= count; ++i) {
-    if (i > 1) luaL_addchar(&line, '\t');
-    PushText(thread, i);
-    luaL_addvalue(&line);
-  }
+  AddTexts(&line, 1, count);
   luaL_addchar(&line, '\n');
   luaL_pushresult(&line);
   size_t size;

@@ -20,6 +20,10 @@ void OpenLibraries(lua_State* state) {
       {"shared", OpenShared},
       {"task", OpenTask},
       {"email", OpenEmail},
+      {"log", OpenLog},
+      {"re", OpenRe},
+      {"base64", OpenBase64},
+      {"hash", OpenHash},
   };
   for (const luaL_Reg& library : kLibraries) {
     luaL_requiref(state, library.name, library.func, 1);
@@ -45,6 +49,14 @@ void PushText(lua_State* thread, int index) {
       return;
     default:
       lua_pushstring(thread, luaL_typename(thread, index));
+  }
+}
+
+void AddTexts(luaL_Buffer* line, int first, int last) {
+  for (int i = first; i <= last; ++i) {
+    if (i > first) luaL_addchar(line, '\t');
+    PushText(line->L, i);
+    luaL_addvalue(line);
   }
 }
 

@@ -60,13 +60,7 @@ int WriteLog(lua_State* thread) {
   }
   luaL_checkany(thread, text);
   PushText(thread, text);
-  const interrupts::HostSection section;
-  Interpreter& interpreter = Interpreter::Of(thread);
-  const std::string message = CleanUtf8(ToView(thread, -1), task::kMaxLogLineBytes);
-  interpreter.ChargeOutput(message.size() + 1);  // With a line's end, so that empty ones are not free.
-  if (interrupts::pending() == Ending::kOk) {
-    interpreter.channel().Send(Log{interpreter.attempt(), level, message});
-  }
+  SendLogLine(thread, level);
   return 0;
 }
 

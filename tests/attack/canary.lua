@@ -26,14 +26,18 @@ local function keys(what, t, required, optional)
   for key in next, required do check(what .. " has lost " .. key, rawget(t, key) ~= nil) end
 end
 
-keys("_G", _G, [[_G _VERSION assert collectgarbage coroutine error getmetatable ipairs json load math next os
-  pairs pcall print rawequal rawget rawlen rawset select setmetatable string table task tonumber tostring type
-  utf8 xpcall]], "base64 hash log re shared")
+keys("_G", _G, [[_G _VERSION assert base64 collectgarbage coroutine error getmetatable hash ipairs json load log
+  math next os pairs pcall print rawequal rawget rawlen rawset re select setmetatable string table task tonumber
+  tostring type utf8 xpcall]], "shared")
+keys("base64", base64, "decode decode_url encode encode_url")
 keys("coroutine", coroutine, "close create isyieldable resume running status wrap yield")
+keys("hash", hash, "hmac_sha256 sha256")
 keys("json", json, "array decode encode null", "object")
+keys("log", log, "debug error info warning")
 keys("math", math, [[abs acos asin atan ceil cos deg exp floor fmod huge log max maxinteger min mininteger modf pi
   rad random randomseed sin sqrt tan tointeger type ult]], "atan2 cosh frexp ldexp log10 pow sinh tanh")
 keys("os", os, "clock date difftime time")
+keys("re", re, "escape find gmatch gsub match split")
 keys("string", string, "byte char find format gmatch gsub len lower match pack packsize rep reverse sub unpack upper")
 keys("table", table, "concat insert move pack remove sort unpack")
 keys("task", task, "attempt fail log name payload progress sleep", "cancelled deadline id labels memory output queue")
@@ -41,10 +45,11 @@ keys("utf8", utf8, "char charpattern codepoint codes len offset")
 
 same("_G._G", _G._G, _G)
 same("_VERSION", _VERSION, "Lua 5.4")
-for _, library in ipairs({coroutine, math, os, string, table, utf8, _G}) do
+for _, library in ipairs({base64, coroutine, hash, log, math, os, re, string, table, utf8, _G}) do
   check("a library has a metatable", getmetatable(library) == nil or getmetatable(library) == false)
 end
 for name, value in next, string do check("string." .. name, type(value) == "function") end
+for name, value in next, log do check("log." .. name, type(value) == "function") end
 for name, value in next, table do check("table." .. name, type(value) == "function") end
 for name, value in next, coroutine do check("coroutine." .. name, type(value) == "function") end
 for _, value in ipairs({1, true, print, coroutine.create(print), json.null}) do
@@ -130,8 +135,15 @@ for _, seed in ipairs({0, 1, 42, 1234}) do
   for _ = 1, 20 do check("random numbers are those of seed " .. seed, math.random(0) ~= first_random) end
 end
 
-if re then same("re", re.match("ab12", "[0-9]+") ~= nil, true) end
-if base64 then same("base64", base64.decode(base64.encode("errand")), "errand") end
+same("re.match", re.match("ab12", "[0-9]+"), "12")
+same("re.find", select(2, re.find("aaa", "a(b)?")), 1)
+same("re.gsub", re.gsub("x1y22", "([0-9])+", "<\\1>"), "x<1>y<2>")
+same("re.split", table.concat(re.split("a, b,c", ", *"), "|"), "a|b|c")
+for key, value in re.gmatch("k=v", "(.)=(.)") do same("re.gmatch", key .. value, "kv") end
+check("re takes a wrong pattern", not pcall(re.find, "", "("))
+same("base64", base64.encode("errand?>") .. base64.decode("ZXJyYW5k"), "ZXJyYW5kPz4=errand")
+same("base64 for URLs", base64.encode_url("errand?>") .. base64.decode_url("Pz4"), "ZXJyYW5kPz4?>")
+same("hash", hash.sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
 print("tweet")
 if #problems > 0 then return table.concat(problems, "; ") end
 return ("sings %x"):format(first_random)

@@ -26,9 +26,9 @@ TEST_F(LibraryTest, GlobalsAreExactlyThese) {
       for name in pairs(_G) do names[#names + 1] = name end
       table.sort(names)
       return table.concat(names, " "))"),
-      "_G _VERSION assert collectgarbage coroutine email error getmetatable ipairs json load math next os "
-      "pairs pcall print rawequal rawget rawlen rawset select setmetatable shared string table task tonumber "
-      "tostring type utf8 xpcall");
+      "_G _VERSION assert base64 collectgarbage coroutine email error getmetatable hash ipairs json load log "
+      "math next os pairs pcall print rawequal rawget rawlen rawset re select setmetatable shared string "
+      "table task tonumber tostring type utf8 xpcall");
 }
 
 TEST_F(LibraryTest, FinalizersAreRefused) {
@@ -78,6 +78,32 @@ TEST_F(LibraryTest, TimeIsThereInUtc) {
   EXPECT_EQ(Result("return os.date('%Y-%m-%d %H:%M:%S %Z', 0)"), "1970-01-01 00:00:00 UTC");
   EXPECT_EQ(Result("return os.time({year = 2020, month = 1, day = 1, hour = 0})"), "1577836800");
   EXPECT_EQ(Result("return os.time() > 1.6e9 and os.clock() >= 0 and os.difftime(2, 1) == 1.0"), "true");
+}
+
+TEST_F(LibraryTest, LogLinesHaveTheLevelOfTheirFunction) {
+  const auto run = Run(R"(
+      log.debug('a')
+      log.info(1, nil, true, {}, json.null)
+      log.warning(setmetatable({}, {__tostring = function() return 'mine' end}), '')
+      log.error('%s')
+      task.log('warning', 'as before')
+      log.info(nil))");
+  EXPECT_TRUE(run->Wait().status.ok()) << run->Wait().status;
+  EXPECT_EQ(run->events(),
+            (std::vector<std::string>{"debug a", "info 1\tnil\ttrue\ttable\tnull", "warning mine\t",
+                                      "error %s", "warning as before", "info nil"}));
+  EXPECT_EQ(run->Wait().usage.output_bytes(), 2 + 22 + 6 + 3 + 10 + 4);
+}
+
+TEST_F(LibraryTest, LogLinesAreBoundedAsThoseOfTaskLog) {
+  EXPECT_THAT(Error("log.info()"), HasSubstr("bad argument #1 to 'info' (value expected)"));
+  const auto run = Run("log.error(('\xC3\xA4'):rep(1 << 19), 'behind') log.info('\xFF')");
+  EXPECT_EQ(run->events().at(0).size(), 6u + (4 << 10));
+  EXPECT_EQ(run->events().at(1), "info \xEF\xBF\xBD");
+  const auto flood = Run("while true do log.debug('') end",
+                         [](v1::Task& task) { task.mutable_limits()->set_output_bytes(1000); });
+  EXPECT_EQ(Reason(flood->Wait().status), "OUTPUT_EXCEEDED");
+  EXPECT_EQ(flood->events().size(), 1000u);
 }
 
 TEST_F(LibraryTest, CoroutinesBehaveAsInTheManual) {

@@ -16,6 +16,10 @@ local cases = {
   function() table.insert(f, 1) end, function() table.unpack(c) end, function() rawset(f, 1, 1) end,
   function() local x <close> = t return x end, function() collectgarbage(t) end, function() print(nil .. t) end,
   function() coroutine.wrap(function() error(t) end)() end, function() assert(false, t) end,
+  function() re.find(t, "x") end, function() re.find("x", f) end, function() re.gsub("x", "x", c) end,
+  function() re.gsub("x", "x", function() return t end) end, function() re.gsub("x", "x", {x = f}) end,
+  function() re.split("x", "x", c) end, function() re.gmatch(json.null, "") end, function() base64.encode(t) end,
+  function() hash.sha256("x", f) end, function() hash.hmac_sha256(t, c) end, function() log.info() end,
   function() xpcall(f, t) end, function() getmetatable("").__index.rep(c) end, function() ("x"):bad(t) end,
   function() load("x = ", tostring(t))() end, function() load("x = }", "=" .. tostring(f))() end,
 }

@@ -3,5 +3,6 @@ print({}, print, coroutine.running(), json.null, setmetatable({}, {__name = "Min
 print(setmetatable({}, {__tostring = function() return tostring({}) end}))
 for _, value in ipairs({{}, print, coroutine.create(print)}) do
   task.log(value)
+  log.info(value, json.null)
   task.progress(1, 2, value)
 end

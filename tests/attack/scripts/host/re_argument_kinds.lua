@@ -1,5 +1,4 @@
 -- Arguments of other types, positions out of range, callbacks that fail, sleep and yield.
-if not re then return "no re" end
 for _, f in pairs(re) do
   for _, value in ipairs({math.mininteger, math.maxinteger, -1, 0, 1.5, 0 / 0, {}, print, json.null, ("x"):rep(100)}) do
     pcall(f, "abc", "b", value)
@@ -7,12 +6,14 @@ for _, f in pairs(re) do
     pcall(f, value, value, value)
   end
 end
-if re.gsub then
-  pcall(re.gsub, "abc", ".", function() error("callback") end)
-  pcall(re.gsub, "abc", ".", function() task.sleep(0.001) end)
-  pcall(coroutine.wrap(function() re.gsub("abc", ".", coroutine.yield) end))
-  local function nest() return re.gsub("x", "x", nest) end
-  pcall(nest)
-  pcall(re.gsub, ("a"):rep(1000), "a", ("\\0"):rep(10000))
+pcall(re.gsub, "abc", ".", function() error("callback") end)
+pcall(re.gsub, "abc", ".", function() task.sleep(0.001) end)
+pcall(coroutine.wrap(function() re.gsub("abc", ".", coroutine.yield) end))
+local function nest() return re.gsub("x", "x", nest) end
+pcall(nest)
+for _, f in ipairs({re.gmatch("abc", "."), re.gmatch("", ""), re.gmatch("\xff\xff", "")}) do
+  for _ = 1, 10 do pcall(f, {}, print, -1) end
+  pcall(coroutine.wrap(f), math.mininteger)
 end
+pcall(re.gsub, ("a"):rep(1000), "a", ("\\0"):rep(10000))
 return "refused"

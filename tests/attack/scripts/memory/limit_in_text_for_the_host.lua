@@ -6,7 +6,7 @@ local big = setmetatable({}, {__tostring = function()
   kept[#kept + 1] = s .. #kept
   return s
 end})
-for _, f in ipairs({task.progress, task.log, print}) do
+for _, f in ipairs({task.progress, task.log, log.error, print}) do
   for _ = 1, 5 do pcall(f, 1, 1, big) pcall(f, "info", big) pcall(tostring, big) pcall(string.format, "%s", big) end
 end
 return "there was room"
