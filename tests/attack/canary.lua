@@ -28,7 +28,7 @@ end
 
 keys("_G", _G, [[_G _VERSION assert base64 collectgarbage coroutine error getmetatable hash ipairs json load log
   math next os pairs pcall print rawequal rawget rawlen rawset re select setmetatable string table task tonumber
-  tostring type utf8 xpcall]], "shared")
+  tostring type utf8 xpcall]], "email shared")
 keys("base64", base64, "decode decode_url encode encode_url")
 keys("coroutine", coroutine, "close create isyieldable resume running status wrap yield")
 keys("hash", hash, "hmac_sha256 sha256")
