@@ -12,7 +12,7 @@ namespace errand::executor {
 namespace {
 
 // What a task's attempt becomes, except for one that was released.
-store::FinishRequest Judge(const store::Lease& lease, const v1::Task& task, int tries,
+store::FinishRequest Judge(const store::Lease& lease, const v1::RetryPolicy& retry_policy, int tries,
                            handlers::Outcome& outcome) {
   store::FinishRequest request;
   request.lease = lease;
@@ -24,7 +24,7 @@ store::FinishRequest Judge(const store::Lease& lease, const v1::Task& task, int 
   } else if (absl::IsCancelled(outcome.status)) {
     request.verdict = store::Verdict::kCancelled;
   } else {
-    const auto backoff = outcome.permanent ? std::nullopt : task::NextBackoff(task.retry_policy(), tries);
+    const auto backoff = outcome.permanent ? std::nullopt : task::NextBackoff(retry_policy, tries);
     request.verdict = backoff.has_value() ? store::Verdict::kRetry : store::Verdict::kFailed;
     request.retry_delay = backoff.value_or(absl::ZeroDuration());
   }
@@ -36,12 +36,12 @@ store::FinishRequest Judge(const store::Lease& lease, const v1::Task& task, int 
 // Passes on what a handler says of one attempt.
 class Executor::Observer : public handlers::AttemptObserver {
  public:
-  Observer(Executor* executor, handlers::AttemptId id, store::Lease lease)
+  Observer(Executor* executor, handlers::AttemptId id, std::shared_ptr<const store::Lease> lease)
       : executor_(executor), id_(id), lease_(std::move(lease)) {}
 
   void OnEvent(v1::TaskEvent event) override {
     std::vector<store::Report> reports(1);
-    reports[0].lease = lease_;
+    reports[0].lease = *lease_;
     reports[0].event.Swap(&event);
     executor_->store_->Append(std::move(reports));
   }
@@ -55,7 +55,7 @@ class Executor::Observer : public handlers::AttemptObserver {
  private:
   Executor* const executor_;
   const handlers::AttemptId id_;
-  const store::Lease lease_;
+  const std::shared_ptr<const store::Lease> lease_;
 };
 
 Executor::Executor(store::TaskStore* store, io::Loop* loop, absl::Duration lease_duration, std::string worker)
@@ -158,21 +158,29 @@ void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
   }
   for (store::ClaimedTask& task : claimed) {
     handlers::Attempt attempt;
+    Running running;
+    const auto lease = std::make_shared<const store::Lease>(std::move(task.lease));
+    running.lease = lease;
+    if (task.task->has_retry_policy()) {
+      running.retry_policy = std::make_unique<const v1::RetryPolicy>(task.task->retry_policy());
+    }
+    running.tries = task.tries;
+    running.lane = lane;
     bool cancelled;
     {
       absl::MutexLock lock(&mu_);
       attempt.id = next_id_++;
-      running_[attempt.id] = {task.lease, task.task, task.tries, lane};
-      by_lease_[task.lease.token] = attempt.id;
+      running_[attempt.id] = std::move(running);
+      by_lease_[lease->token] = attempt.id;
       ++lane->running;
-      cancelled = early_cancels_.erase(task.lease.token) > 0;
+      cancelled = early_cancels_.erase(lease->token) > 0;
     }
     const handlers::AttemptId id = attempt.id;
     attempt.task = std::move(task.task);
     attempt.script = std::move(task.script);
     attempt.number = task.attempt;
     attempt.previous_result.Swap(&task.previous_result);
-    lane->handler->Start(std::move(attempt), std::make_unique<Observer>(this, id, std::move(task.lease)));
+    lane->handler->Start(std::move(attempt), std::make_unique<Observer>(this, id, lease));
     if (cancelled) lane->handler->Stop(id);
   }
   {
@@ -207,10 +215,17 @@ void Executor::OnDone(handlers::AttemptId id, handlers::Outcome outcome) {
   {
     absl::MutexLock lock(&mu_);
     ++callbacks_;
-    done = running_.at(id);
+    // What Stop and Drain need of it stays.
+    Running& running = running_.at(id);
+    done.lease = running.lease;
+    done.retry_policy = std::move(running.retry_policy);
+    done.tries = running.tries;
+    done.lane = running.lane;
+    done.released = running.released;
   }
   std::vector<store::FinishRequest> requests;
-  requests.push_back(Judge(done.lease, *done.task, done.tries, outcome));
+  requests.push_back(Judge(*done.lease, done.retry_policy == nullptr ? v1::RetryPolicy() : *done.retry_policy,
+                           done.tries, outcome));
   if (done.released && requests[0].verdict == store::Verdict::kCancelled) {
     requests[0].verdict = store::Verdict::kReleased;
   }
@@ -220,7 +235,7 @@ void Executor::OnDone(handlers::AttemptId id, handlers::Outcome outcome) {
     // Only now: Drain returns when nothing is left to be reported.
     absl::MutexLock lock(&mu_);
     running_.erase(id);
-    by_lease_.erase(done.lease.token);
+    by_lease_.erase(done.lease->token);
     --done.lane->running;
   }
   Fill(done.lane);
@@ -251,7 +266,7 @@ void Executor::ExtendLeases() {
     absl::MutexLock lock(&mu_);
     early_cancels_.clear();
     for (const auto& [id, running] : running_) {
-      leases.push_back(running.lease);
+      leases.push_back(*running.lease);
       attempts.emplace_back(running.lane->handler, id);
     }
   }

@@ -45,16 +45,18 @@ class Executor : private store::LeaseHolder {
   struct Lane {
     task::HandlerKind kind;
     handlers::Handler* handler;
-    int running = 0;  // Attempts that take a slot.
+    int running = 0;        // Attempts that take a slot.
     bool claiming = false;  // A claim is outstanding; then `claim` names it, once Claim has returned.
     store::WaitId claim = 0;
     bool filling = false;  // Some thread is in Fill.
   };
   struct Running {
-    store::Lease lease;
-    store::TaskSpec task;
-    int32_t tries;
-    Lane* lane;
+    std::shared_ptr<const store::Lease> lease;
+    // All that is needed of the task at its end: there may be very many attempts that wait. Null if it has
+    // none.
+    std::unique_ptr<const v1::RetryPolicy> retry_policy;
+    int32_t tries = 0;
+    Lane* lane = nullptr;
     bool released = false;  // Stopped by Drain, not by a cancel.
   };
 

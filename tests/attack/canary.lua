@@ -26,9 +26,9 @@ local function keys(what, t, required, optional)
   for key in next, required do check(what .. " has lost " .. key, rawget(t, key) ~= nil) end
 end
 
-keys("_G", _G, [[_G _VERSION assert base64 collectgarbage coroutine error getmetatable hash ipairs json load log
-  math next os pairs pcall print rawequal rawget rawlen rawset re select setmetatable string table task tonumber
-  tostring type utf8 xpcall]], "email shared")
+keys("_G", _G, [[_G _VERSION assert base64 collectgarbage coroutine email error getmetatable hash ipairs json load
+  log math next os pairs pcall print rawequal rawget rawlen rawset re select setmetatable shared string table task
+  tonumber tostring type utf8 xpcall]])
 keys("base64", base64, "decode decode_url encode encode_url")
 keys("coroutine", coroutine, "close create isyieldable resume running status wrap yield")
 keys("hash", hash, "hmac_sha256 sha256")
@@ -40,7 +40,9 @@ keys("os", os, "clock date difftime time")
 keys("re", re, "escape find gmatch gsub match split")
 keys("string", string, "byte char find format gmatch gsub len lower match pack packsize rep reverse sub unpack upper")
 keys("table", table, "concat insert move pack remove sort unpack")
-keys("task", task, "attempt fail log name payload progress sleep", "cancelled deadline id labels memory output queue")
+keys("shared", shared, "add get incr set")
+keys("email", email, "send")
+keys("task", task, "attempt deadline fail log name payload progress sleep submit")
 keys("utf8", utf8, "char charpattern codepoint codes len offset")
 
 same("_G._G", _G._G, _G)
