@@ -37,6 +37,7 @@ Frame Channel::Next() {
       Read(batch_);
       rest_returned_ = false;
       rest_ = batch_;
+      batch_number_ = batch_number_ + 1;
     }
     const interrupts::HostSection section;
     Frame frame;

@@ -29,6 +29,9 @@ class Channel {
   // What it views is valid until the next call.
   Frame Next();
 
+  // Counts the batches.
+  unsigned batch_number() const { return batch_number_; }
+
   // Gives the runs of the batch that were not taken yet back to the server: this one takes long. Callable
   // from a signal handler that has not interrupted a HostSection.
   void ReturnRest();
@@ -65,6 +68,7 @@ class Channel {
   std::string batch_;
   std::string_view rest_;  // What was not taken of it.
   bool rest_returned_ = false;
+  volatile unsigned batch_number_ = 0;
   std::string answer_;
   std::string buffer_;
   // Where the last frame starts in `buffer_`, if it is output that may still be extended.

@@ -91,8 +91,6 @@ Interpreter& Interpreter::Of(lua_State* thread) {
 
 int64_t Interpreter::ProcessCpuNanos() { return NanosOf(CLOCK_PROCESS_CPUTIME_ID); }
 
-int64_t Interpreter::TurnCpuNanos() const { return current_ == 0 ? 0 : ProcessCpuNanos() - turn_start_; }
-
 int64_t Interpreter::CpuNanos() const { return run_->cpu_before + ProcessCpuNanos() - turn_start_; }
 
 void Interpreter::Begin(const Image& image) {

@@ -71,8 +71,7 @@ class Interpreter {
   void GiveWay(uint64_t attempt);
   // The CPU time that the run has used, this turn and before; ends it when that is too much.
   void CheckCpuTime();
-  // What it has used this turn. 0 when nothing runs.
-  int64_t TurnCpuNanos() const;
+  bool IsRunning() const { return current_ != 0; }
 
   // The rest is for the libraries.
 

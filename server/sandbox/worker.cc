@@ -15,8 +15,8 @@ namespace {
 
 // Of CPU time; the kernel rounds it up to its own tick, 1 to 10 milliseconds.
 constexpr int kTickMicros = 2'000;
-// A run that has taken so much gives the rest of its batch back.
-constexpr int64_t kLongNanos = 4'000'000;
+// A batch that has taken so many gives its rest back.
+constexpr int kLongTicks = 2;
 
 Worker* the_worker = nullptr;
 
@@ -79,10 +79,14 @@ void Worker::OnGiveWay(int, siginfo_t* info, void*) {
 void Worker::OnTick(int) {
   const int error = errno;
   Worker& self = *the_worker;
-  const int64_t nanos = self.interpreter_->TurnCpuNanos();
-  if (nanos > 0) {
+  if (self.interpreter_->IsRunning()) {
+    if (self.ticked_batch_ != self.channel_->batch_number()) {
+      self.ticked_batch_ = self.channel_->batch_number();
+      self.ticks_ = 0;
+    }
+    ++self.ticks_;
     if (!interrupts::InHostSection()) {
-      if (nanos >= kLongNanos) self.channel_->ReturnRest();
+      if (self.ticks_ >= kLongTicks) self.channel_->ReturnRest();
       self.channel_->Flush();
       interrupts::CheckPoint();
     }

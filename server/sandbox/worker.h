@@ -62,6 +62,10 @@ class Worker {
   // Attempts that were to be stopped and did not run: perhaps they are in the batch. Written by the handler.
   volatile uint64_t stopped_[kRemembered] = {};
   volatile unsigned stops_ = 0;
+
+  // The batch that the last tick came in, and how many ticks have.
+  unsigned ticked_batch_ = 0;
+  int ticks_ = 0;
 };
 
 }  // namespace errand::sandbox

@@ -1,4 +1,5 @@
 // The Lua handler by itself, in this process, with real sandbox processes.
+#include <grpcpp/create_channel.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -19,6 +20,8 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "errand/v1/queues.grpc.pb.h"
+#include "errand/v1/tasks.grpc.pb.h"
 #include "server/handlers/lua/lua_handler.h"
 #include "server/handlers/lua/zygote.h"
 #include "server/io/loop.h"
@@ -26,6 +29,7 @@
 #include "tests/bench/failure.h"
 #include "tests/bench/measurement.h"
 #include "tests/bench/scenarios.h"
+#include "tests/bench/server_process.h"
 
 namespace errand::bench {
 namespace {
@@ -278,6 +282,52 @@ Parking MeasureParking(const Options& options, int tasks, double seconds) {
   return parking;
 }
 
+// Bytes of a whole server's memory a task that sleeps.
+double MeasureParkingInServer(const Options& options, int tasks) {
+  ServerProcess server(ErranddCommand(options, {"--lua_workers=2"}));
+  const auto channel = grpc::CreateChannel(server.address(), grpc::InsecureChannelCredentials());
+  const auto stub = v1::Tasks::NewStub(channel);
+  const auto queues = v1::Queues::NewStub(channel);
+  const auto submit = [&](int count) {
+    v1::BatchCreateTasksRequest request;
+    request.set_parent("queues/default");
+    for (int i = 0; i < count; ++i) {
+      v1::Task& task = *request.add_requests()->mutable_task();
+      task.mutable_lua()->set_source("local t = {task.payload} task.sleep(3000) return t[1]");
+      task.mutable_lua()->set_text(std::to_string(i));
+      task.mutable_run_timeout()->set_seconds(3600);
+    }
+    grpc::ClientContext context;
+    v1::BatchCreateTasksResponse response;
+    const grpc::Status status = stub->BatchCreateTasks(&context, request, &response);
+    if (!status.ok()) Fail(status.error_message());
+  };
+  const auto wait_until_all_run = [&](int64_t running) {
+    const absl::Time patience = absl::Now() + absl::Seconds(120);
+    for (;;) {
+      grpc::ClientContext context;
+      v1::GetQueueStatsRequest request;
+      request.set_name("queues/default");
+      v1::GetQueueStatsResponse response;
+      const grpc::Status status = queues->GetQueueStats(&context, request, &response);
+      if (!status.ok()) Fail(status.error_message());
+      const auto& states = response.stats().tasks_by_state();
+      const auto found = states.find("TASK_STATE_RUNNING");
+      if (found != states.end() && found->second >= running) return;
+      if (absl::Now() > patience) Fail("not all scripts were parked at once");
+      absl::SleepFor(absl::Milliseconds(10));
+    }
+  };
+  constexpr int kBatch = 100;
+  submit(kBatch);
+  wait_until_all_run(kBatch);
+  const int64_t before = server.ResidentBytes();
+  for (int i = 0; i < tasks; i += kBatch) submit(kBatch);
+  wait_until_all_run(kBatch + tasks);
+  absl::SleepFor(absl::Milliseconds(200));  // The last ones are being parked.
+  return static_cast<double>(server.ResidentBytes() - before) / tasks;
+}
+
 struct Percentiles {
   double p50_ms = 0;
   double p99_ms = 0;
@@ -344,7 +394,6 @@ Sharing MeasureSharing(const Options& options, int hogs, absl::Duration duration
   absl::MutexLock lock(&mu);
   const auto all = [&] { return over == hogs; };
   mu.Await(absl::Condition(&all));
-  for (double u : used) fprintf(stderr, "%f ", u);
   const auto [least, most] = std::minmax_element(used.begin(), used.end());
   return {Of(values), *least / *most};
 }
@@ -386,7 +435,9 @@ Table MeasureSandbox(const Options& options) {
   }
   {
     const Parking parking = MeasureParking(options, quick ? 10'000 : 100'000, quick ? 3 : 20);
-    add("parked script, bytes all in", parking.bytes, "at most 1500");
+    add("parked script, bytes of handler and workers", parking.bytes, "at most 1500");
+    add("parked task, bytes of a whole server", MeasureParkingInServer(options, quick ? 10'000 : 100'000),
+        "at most 1500");
     add("parked script, bytes counted", parking.difference, "");
     add("parked scripts that moved, part", parking.moved, "about 0.5");
     add("parked scripts with wrong locals", parking.wrong, "0");

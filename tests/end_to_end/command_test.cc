@@ -75,7 +75,7 @@ TEST_F(Command, RegistersScriptsAndRunsThemByName) {
   EXPECT_EQ(Errand({"script", "get", "double", "--source"}).output, "return task.payload * 2");
   const Finished invalid = Errand({"script", "validate", Script("\nreturn (")});
   EXPECT_EQ(invalid.exit_code, 1);
-  EXPECT_THAT(invalid.output, HasSubstr(".lua:2: unexpected symbol"));
+  EXPECT_THAT(invalid.output, HasSubstr(".lua:2:9: unexpected symbol"));
   EXPECT_EQ(Errand({"script", "create", "bad", Script("return (")}).exit_code, 2);
   EXPECT_EQ(Errand({"script", "delete", "double"}).exit_code, 0);
   const Finished unknown = Errand({"run", "lua", "--script=double"});

@@ -22,8 +22,6 @@ constexpr int kSharing = 4;
 constexpr int kMaxBatch = 64;
 // One that had to give way waits no longer than this for others that come.
 constexpr absl::Duration kMaxPassedOver = absl::Milliseconds(100);
-// Processes that may be started in place of those that do not give way.
-constexpr int kMaxInPlace = 4;
 
 // The attempt that a frame is about; 0 for none.
 AttemptId AttemptOf(const sandbox::Frame& frame) {
@@ -143,8 +141,17 @@ void LuaHandler::Enqueue(std::unique_ptr<LuaAttempt> attempt) {
   in_hand_[id] = std::move(attempt);
 }
 
+// Spares have a turn only when another is dead or does not give way.
+bool LuaHandler::HasFreeWorker() const {
+  if (idle_.empty()) return false;
+  const auto busy = std::count_if(workers_.begin(), workers_.end(), [](const auto& worker) {
+    return worker->state == State::kBusy && !worker->stuck;
+  });
+  return busy < options_.workers;
+}
+
 void LuaHandler::Dispatch() {
-  while (!idle_.empty() && HasReady()) {
+  while (HasReady() && HasFreeWorker()) {
     Worker& worker = *idle_.back();  // The last one used: its memory is warm.
     idle_.pop_back();
     Feed(worker);
@@ -297,7 +304,7 @@ void LuaHandler::OnClock() {
     const absl::Duration now = LuaAttempt::MonotonicNow();
     while (auto attempt = parked_.TakeDue(now)) due.push_back(std::move(attempt));
     absl::Duration next = parked_.NextDue();
-    const bool wanted = HasReady() && idle_.empty();
+    const bool wanted = HasReady() && !HasFreeWorker();
     for (const auto& worker : workers_) {
       if (worker->state != State::kBusy) continue;
       for (LuaAttempt* attempt : worker->batch) {
@@ -320,6 +327,7 @@ void LuaHandler::OnClock() {
       } else if (now >= worker->asked_at + kSlice) {
         worker->stuck = true;
         missing = true;
+        Dispatch();
       } else {
         next = std::min(next, worker->asked_at + kSlice);
       }
@@ -346,7 +354,8 @@ void LuaHandler::StartMissing() {
         useful += other->state != State::kEnding && !other->stuck ? 1 : 0;
       }
       const int wanted = options_.workers + options_.spares;
-      if (useful >= wanted || all >= wanted + kMaxInPlace) return;
+      // One for each that may be in hand and does not give way.
+      if (useful >= wanted || all >= wanted + options_.workers * kSharing) return;
       workers_.push_back(std::make_unique<Worker>(*this));
       worker = workers_.back().get();
     }
@@ -603,6 +612,7 @@ void LuaHandler::OnWaits(Worker& worker) {
   {
     absl::MutexLock lock(&mu_);
     worker.stuck = true;
+    Dispatch();
   }
   StartMissing();
 }

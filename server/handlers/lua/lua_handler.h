@@ -36,7 +36,7 @@ using SubmitTask = std::function<void(const std::string& queue, absl::string_vie
 
 struct LuaHandlerOptions {
   int workers = 2;  // Processes that run scripts at a time.
-  int spares = 1;   // Processes beyond that, which take the place of those that die.
+  int spares = 1;   // Processes beyond that, which take the place of those that die or do not give way.
   // What parked scripts may take before they keep their slots.
   size_t max_parked_bytes = size_t{256} << 20;
   SubmitTask submit =
@@ -106,6 +106,7 @@ class LuaHandler final : public Handler {
   // Any thread.
   void Enqueue(std::unique_ptr<LuaAttempt> attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool HasReady() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !ready_.empty() || !turned_.empty(); }
+  bool HasFreeWorker() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Dispatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Feed(Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool TakeReady(absl::Duration now, Ready& taken) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
