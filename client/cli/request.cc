@@ -89,6 +89,9 @@ absl::Status SetLua(const TaskFlags& flags, v1::CreateTaskRequest& request) {
     }
   }
   if (flags.memory_bytes != 0) request.mutable_task()->mutable_limits()->set_memory_bytes(flags.memory_bytes);
+  if (flags.cpu_time > absl::ZeroDuration()) {
+    SetDuration(flags.cpu_time, *request.mutable_task()->mutable_limits()->mutable_cpu_time());
+  }
   return absl::OkStatus();
 }
 

@@ -60,6 +60,7 @@ void AddLua(CLI::App& parent, const std::string& footer, Arguments& arguments) {
   app.add_option("--memory", task.memory_bytes, "The most memory its data may take; 64MiB is fine too")
       ->transform(CLI::AsSizeValue(false).description(""))
       ->type_name("BYTES");
+  AddDuration(app, "--cpu-time", task.cpu_time, "The most CPU time that one attempt may use");
   AddTaskFlags(app, task);
   AddGlobal(app, arguments);
   app.footer(footer);

@@ -34,6 +34,7 @@ struct TaskFlags {
   std::string script;       // The name of a registered script.
   std::string payload;      // The text itself, or @FILE.
   int64_t memory_bytes = 0;
+  absl::Duration cpu_time;
 
   // Kind::kEmail. Bodies are the text itself, or @FILE.
   std::string from;

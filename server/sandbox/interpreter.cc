@@ -459,7 +459,7 @@ void Interpreter::RaiseRefused(lua_State* thread, Wish wish) {
 }
 
 const char* Interpreter::NameOf(Wish wish) {
-  return wish == Wish::kSleep ? "task.sleep" : "what waits for the server";
+  return wish == Wish::kSleep ? "task.sleep" : "a call that waits for the server";
 }
 
 int Interpreter::Sleep(lua_State* thread, int64_t nanos) {

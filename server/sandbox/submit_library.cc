@@ -1,3 +1,4 @@
+#include <cstring>
 #include <string>
 
 #include "server/sandbox/interpreter.h"
@@ -12,6 +13,19 @@ namespace {
 
 // The answer is its name.
 int NameOfTask(lua_State*, int, lua_KContext) { return 1; }
+
+// Raises an error for an option that there is not: it is misspelt.
+void CheckOptions(lua_State* thread, int options) {
+  lua_pushnil(thread);
+  while (lua_next(thread, options) != 0) {
+    lua_pop(thread, 1);
+    const char* name = lua_type(thread, -1) == LUA_TSTRING ? lua_tostring(thread, -1) : "?";
+    bool known = false;
+    for (const char* option : {"queue", "request_id", "task_id"})
+      known = known || std::strcmp(name, option) == 0;
+    if (!known) luaL_error(thread, "'%s' is no option: queue, request_id and task_id are", name);
+  }
+}
 
 void CopyText(lua_State* thread, int options, const char* option, const char* field) {
   if (lua_getfield(thread, options, option) == LUA_TNIL) {
@@ -29,6 +43,7 @@ int Submit(lua_State* thread) {
   lua_setfield(thread, -2, "task");
   if (!lua_isnoneornil(thread, 2)) {
     luaL_checktype(thread, 2, LUA_TTABLE);
+    CheckOptions(thread, 2);
     if (lua_getfield(thread, 2, "queue") == LUA_TNIL) {
       lua_pop(thread, 1);
     } else {

@@ -135,6 +135,7 @@ TEST_F(RunCommandTest, LuaFlagsReachTheServer) {
        "--max-attempts=3",
        "--memory",
        "2MiB",
+       "--cpu-time=5s",
        "--ordering-key=customer-7",
        "--ttl=1h",
        "--at",
@@ -148,6 +149,7 @@ TEST_F(RunCommandTest, LuaFlagsReachTheServer) {
   EXPECT_THAT(task.labels(), UnorderedElementsAre(Pair("a", "1"), Pair("b", "c=d")));
   EXPECT_EQ(task.priority(), 7);
   EXPECT_EQ(task.run_timeout().seconds(), 90);
+  EXPECT_EQ(task.limits().cpu_time().seconds(), 5);
   EXPECT_EQ(task.retry_policy().max_attempts(), 3);
   EXPECT_EQ(task.limits().memory_bytes(), 2 << 20);
   EXPECT_EQ(task.schedule_time().seconds(), 1896076800);

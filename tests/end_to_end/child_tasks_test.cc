@@ -49,12 +49,14 @@ TEST(ChildTasks, WhatTheServerRefusesIsAnErrorThatNamesTheField) {
         told[#told + 1] = select(2, pcall(task.submit, bad))
       end
       told[#told + 1] = select(2, pcall(email.send, {from = 'a@example.com', to = {'b'}}))
+      told[#told + 1] = select(2, pcall(task.submit, {}, {quue = 'other'}))
       return table.concat(told, '\n'))");
   ASSERT_EQ(parent.state(), v1::TASK_STATE_SUCCEEDED) << parent.error().message();
   EXPECT_THAT(parent.result().data(), HasSubstr("task.handler: one of lua and email must be set"));
   EXPECT_THAT(parent.result().data(), HasSubstr("task.lua.source"));
   EXPECT_THAT(parent.result().data(), HasSubstr("task.priority"));
   EXPECT_THAT(parent.result().data(), HasSubstr("nonsense"));
+  EXPECT_THAT(parent.result().data(), HasSubstr("'quue' is no option"));
   EXPECT_THAT(parent.result().data(), HasSubstr("task.email.from"));
 }
 

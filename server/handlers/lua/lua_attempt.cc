@@ -58,7 +58,8 @@ LuaAttempt::LuaAttempt(Attempt attempt, std::unique_ptr<AttemptObserver> observe
       registered_(std::move(attempt.script)),
       number_(attempt.number),
       started_(MonotonicNow()),
-      deadline_(started_ + task::FromProto(task_->run_timeout())),
+      run_timeout_(task::FromProto(task_->run_timeout())),
+      deadline_(started_ + run_timeout_),
       memory_limit_(task_->limits().memory_bytes()),
       output_limit_(task_->limits().output_bytes()),
       cpu_limit_(task_->limits().has_cpu_time() ? task::FromProto(task_->limits().cpu_time())
@@ -242,9 +243,9 @@ absl::Status LuaAttempt::KillStatus(const std::string& otherwise) const {
     case KillReason::kStopped:
       return task::Error(absl::StatusCode::kCancelled, "CANCELLED", "the attempt was stopped");
     case KillReason::kTimeout:
-      return task::Error(absl::StatusCode::kDeadlineExceeded, "RUN_TIMEOUT_EXCEEDED",
-                         absl::StrCat("the attempt took longer than its run_timeout, ",
-                                      absl::FormatDuration(deadline_ - started_)));
+      return task::Error(
+          absl::StatusCode::kDeadlineExceeded, "RUN_TIMEOUT_EXCEEDED",
+          absl::StrCat("the attempt took longer than its run_timeout, ", absl::FormatDuration(run_timeout_)));
     case KillReason::kBroken:
       return task::Error(absl::StatusCode::kInternal, "SANDBOX_DIED",
                          "the sandbox process was killed because it did not keep to the protocol");

@@ -72,10 +72,8 @@ class LuaAttempt {
   // Where its task is: `queues/{queue}`.
   const std::string& queue() const { return queue_; }
 
-  // Its script calls the server. False when that was too often.
-  bool CountCall() { return ++calls_ <= kMaxCalls; }
+  // Its script creates a task. False when those were too many.
   bool CountChild() { return ++children_ <= kMaxChildren; }
-  static constexpr int kMaxCalls = 1'000'000;
   static constexpr int kMaxChildren = 1000;
 
   // A call that is to be made once it is parked: a CreateTaskRequest in JSON.
@@ -120,6 +118,7 @@ class LuaAttempt {
   int32_t generation_ = 0;
   pid_t parked_by_ = 0;
   const absl::Duration started_;
+  const absl::Duration run_timeout_;
   absl::Duration deadline_;
   absl::Duration cpu_time_before_;
   absl::Duration cpu_time_parked_;  // In turns that have ended.
@@ -128,7 +127,6 @@ class LuaAttempt {
   const int64_t output_limit_;
   const absl::Duration cpu_limit_;
   const std::string queue_;
-  int calls_ = 0;
   int children_ = 0;
   std::unique_ptr<std::string> request_;
   int64_t output_bytes_ = 0;
