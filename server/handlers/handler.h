@@ -67,8 +67,8 @@ class Handler {
   // Ends all attempts that still run, as Stop does.
   virtual ~Handler() = default;
 
-  // The most attempts that may run at once, but for those that are parked. May change at any time: one that is
-  // smaller than what runs means that no more may be started.
+  // The most attempts that may run at once, but for those that are parked. May change at any time: one that
+  // is smaller than what runs means that no more may be started.
   virtual int slots() const = 0;
 
   // Starts an attempt, and ends it with RUN_TIMEOUT_EXCEEDED when it takes longer than its `run_timeout`.

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
@@ -123,10 +124,13 @@ v1::CreateTaskRequest RequestFor(const Lines& script) {
   return request;
 }
 
+// What print puts between two values is a tab; the guide shows four blanks.
+std::string Shown(absl::string_view text) { return absl::StrReplaceAll(text, {{"\t", "    "}}); }
+
 Lines SplitLines(absl::string_view text) {
   absl::ConsumeSuffix(&text, "\n");
   if (text.empty()) return {};
-  return absl::StrSplit(text, '\n');
+  return absl::StrSplit(Shown(text), '\n');
 }
 
 std::string LevelName(v1::LogLevel level) {
@@ -150,7 +154,7 @@ TEST_P(GuideTest, DoesWhatItsCommentsSay) {
   for (const v1::TaskEvent& event : ran.events) {
     printed += event.output().data();
     if (event.has_log())
-      logged.push_back(absl::StrCat(LevelName(event.log().level()), " ", event.log().message()));
+      logged.push_back(absl::StrCat(LevelName(event.log().level()), " ", Shown(event.log().message())));
     if (event.has_progress()) {
       progress = {absl::StrCat(event.progress().completed(), "/", event.progress().total(), " ",
                                event.progress().message())};
