@@ -13,8 +13,6 @@
 namespace errand::task {
 namespace {
 
-constexpr absl::string_view kNotAvailable = "is not available in this release; leave it unset";
-
 // The path is only put together when there is something to complain about.
 absl::Status Invalid(absl::string_view path, absl::string_view field, absl::string_view problem) {
   return InvalidField(absl::StrCat(path, ".", field), problem);
@@ -163,9 +161,8 @@ absl::Status ValidateSource(absl::string_view source, absl::string_view path) {
 
 absl::Status ValidateLimits(const v1::Limits& limits, absl::string_view path) {
   if (limits.has_cpu_time()) {
-    absl::Status status =
-        ValidateDuration(limits.cpu_time(), absl::StrCat(path, ".cpu_time"), absl::Nanoseconds(1),
-                         absl::Seconds(kMaxRunTimeoutSeconds));
+    absl::Status status = ValidateDuration(limits.cpu_time(), absl::StrCat(path, ".cpu_time"),
+                                           absl::Nanoseconds(1), absl::Seconds(kMaxRunTimeoutSeconds));
     if (!status.ok()) return status;
   }
   if (limits.memory_bytes() != 0 &&

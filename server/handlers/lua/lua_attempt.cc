@@ -139,9 +139,8 @@ bool LuaAttempt::OnEvent(const sandbox::Frame& frame) {
   } else if (const auto* progress = std::get_if<sandbox::Progress>(&frame)) {
     const absl::Duration since = MonotonicNow() - started_;
     ++progress_reports_;
-    if (progress_reports_ > kMaxProgressReports &&
-        progress_reports_ >
-            kMaxProgressReports + kMaxProgressReportsPerSecond * absl::ToInt64Seconds(since)) {
+    if (progress_reports_ > kMaxProgressReports + output_bytes_ / kBytesForAProgressReport +
+                                kMaxProgressReportsPerSecond * (1 + absl::ToInt64Seconds(since))) {
       return false;
     }
     event.mutable_progress()->set_completed(progress->completed);

@@ -83,7 +83,8 @@ void SandboxProcess::Kill() {
 void SandboxProcess::Signal(int signal, uint64_t attempt) {
   absl::MutexLock lock(&mu_);
   sigval value;
-  value.sival_ptr = reinterpret_cast<void*>(static_cast<uintptr_t>(attempt));
+  static_assert(sizeof value.sival_ptr == sizeof attempt);
+  std::memcpy(&value.sival_ptr, &attempt, sizeof attempt);
   if (!reaped_) sigqueue(pid_, SIGRTMIN + signal, value);
 }
 
