@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <lua.hpp>
 #include <memory>
 #include <string>
@@ -127,8 +128,8 @@ class Interpreter {
     uint64_t attempt = 0;
     uint64_t output_limit = 0;
     uint64_t output_bytes = 0;
-    int64_t cpu_limit = 0;
-    int64_t cpu_before = 0;  // In earlier turns.
+    int64_t cpu_limit = std::numeric_limits<int64_t>::max();  // A tick may come before it is set.
+    int64_t cpu_before = 0;                                   // In earlier turns.
     int64_t sleep_nanos = 0;
     Function function{};                  // To be called, with the string on the top of `state`,
     lua_KFunction finish_call = nullptr;  // and what makes results of the answer.
