@@ -84,8 +84,6 @@ bool InHostSection() { return sections != 0; }
 
 void SetRunning(lua_State* thread) { running = thread; }
 
-lua_State* Running() { return running; }
-
 void WishToCollect(void (*wished)(lua_State* thread)) {
   // Every allocation may come here until the hook runs.
   if (collect != nullptr && hooked == running) return;

@@ -49,7 +49,6 @@ bool InHostSection();
 
 // The thread that executes; null when none does.
 void SetRunning(lua_State* thread);
-lua_State* Running();
 
 // Calls `collect`, or `give_way` if the thread can yield, before the next instruction. (signal)
 void WishToCollect(void (*collect)(lua_State* thread));

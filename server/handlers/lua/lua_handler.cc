@@ -327,13 +327,14 @@ void LuaHandler::OnClock() {
       } else if (now >= worker->asked_at + kSlice) {
         worker->stuck = true;
         missing = true;
-        Dispatch();
       } else {
         next = std::min(next, worker->asked_at + kSlice);
       }
     }
     watched_until_ = next;
     clock_->Set(next - now);
+    // Only now: what is fed has deadlines that `next` does not know.
+    if (missing) Dispatch();
   }
   if (missing) StartMissing();
   for (auto& attempt : due) Wake(std::move(attempt));

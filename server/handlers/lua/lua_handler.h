@@ -39,8 +39,8 @@ struct LuaHandlerOptions {
   int spares = 1;   // Processes beyond that, which take the place of those that die or do not give way.
   // What parked scripts may take before they keep their slots.
   size_t max_parked_bytes = size_t{256} << 20;
-  SubmitTask submit =
-      nullptr;  // For task.submit and email.send; unset: scripts are told that they are not available.
+  // For task.submit and email.send. Unset: scripts are told that they are not available.
+  SubmitTask submit = nullptr;
 };
 
 // Runs Lua tasks in processes of errand-sandbox, in each one at a time.
