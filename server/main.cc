@@ -141,6 +141,7 @@ int Run(const config::Config& config) {
   store::MemoryStore store(StoreOptions(config));
   io::Loop lua_loop;
   io::Loop email_loop;
+  io::Loop children_loop;
   executor::Executor executor(&store, &email_loop, kLeaseDuration, HostName());
 
   service::ChildTasks children(&store);
@@ -156,9 +157,11 @@ int Run(const config::Config& config) {
     zygote = *std::move(started);
     handlers::LuaHandlerOptions options;
     options.workers = config.lua_workers;
-    options.submit = [&children](const std::string& queue, absl::string_view request,
-                                 absl::AnyInvocable<void(absl::StatusOr<std::string>)> done) {
-      children.Submit(queue, request, std::move(done));
+    options.submit = [&children, &children_loop](std::string queue, std::string request,
+                                                 absl::AnyInvocable<void(absl::StatusOr<std::string>)> done) {
+      children_loop.Post(
+          [&children, queue = std::move(queue), request = std::move(request),
+           done = std::move(done)]() mutable { children.Submit(queue, request, std::move(done)); });
     };
     auto created = handlers::LuaHandler::Create(std::move(options), zygote.get());
     if (!created.ok()) return Fail("cannot run Lua", created.status());

@@ -13,14 +13,12 @@
 #include "server/sandbox/interrupts.h"
 #include "server/sandbox/json.h"
 #include "server/sandbox/libraries.h"
-#include "server/sandbox/syntax_error.h"
 #include "server/sandbox/utf8.h"
 #include "server/task/limits.h"
 
 namespace errand::sandbox {
 namespace {
 
-constexpr char kAnonymous[] = "script";  // In messages of scripts without a name: "script:3: ...".
 // Of the C stack, as a rule 8 MiB: what is left is enough for the nested calls that Lua counts itself.
 constexpr ptrdiff_t kMaxStackBytes = 3 << 20;
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
@@ -28,18 +26,20 @@ constexpr int64_t kNanosPerSecond = 1'000'000'000;
 // What the stack of `state` holds, at the bottom, in every image.
 constexpr int kTaskIndex = 1;
 constexpr int kRandomSeedIndex = 2;
+
+// Fields of `task`.
+constexpr char kPayload[] = "payload";
+constexpr char kName[] = "name";
+constexpr char kAttempt[] = "attempt";
+constexpr char kDeadline[] = "deadline";
 // And then the script.
 
-// What compiling may take; a source text is at most 1 MiB.
-constexpr size_t kCompileMemoryBytes = 256 << 20;
 // Addresses only: memory is used when it is touched.
 constexpr size_t kRegionBytes = task::kMaxMemoryBytes + task::kMaxMemoryBytes / 2 + (64 << 20);
-// What a run leaves mapped for the next.
-constexpr size_t kKeptBytes = 4 << 20;
 
-int64_t NanosOf(clockid_t clock) {
+int64_t MonotonicNanos() {
   timespec now;
-  clock_gettime(clock, &now);
+  clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * kNanosPerSecond + now.tv_nsec;
 }
 
@@ -79,8 +79,14 @@ Interpreter::Interpreter(Channel* channel)
   lua_remove(state, -2);
   run_->state = state;
   run_->script = lua_newthread(state);
+  // The fields that each run has, so that setting them does not make the table grow.
+  for (const char* const field : {kPayload, kName, kAttempt, kDeadline}) {
+    lua_pushboolean(state, 0);
+    lua_setfield(state, kTaskIndex, field);
+  }
   lua_gc(state, LUA_GCCOLLECT);
   image_ = std::make_unique<const Image>(*heap_);
+  compiler_ = std::make_unique<Compiler>(heap_, &memory_, image_.get(), run_->script);
 }
 
 Interpreter& Interpreter::Of(lua_State* thread) {
@@ -89,14 +95,20 @@ Interpreter& Interpreter::Of(lua_State* thread) {
 
 // --- a turn: what a run does between two batches, or until it is over ---
 
-int64_t Interpreter::ProcessCpuNanos() { return NanosOf(CLOCK_PROCESS_CPUTIME_ID); }
+int64_t Interpreter::CpuNanos() { return run_->cpu_before + clock_.Now() - turn_start_; }
 
-int64_t Interpreter::CpuNanos() const { return run_->cpu_before + ProcessCpuNanos() - turn_start_; }
+void Interpreter::StartClock() {
+  clock_.Sync();
+  turn_start_ = clock_.Now();
+}
 
 void Interpreter::Begin(const Image& image) {
   started_from_ = &image;
   stopped_ = false;
   current_ = run_->attempt;
+  // A batch has been waited for.
+  if (batch_ != channel_->batch_number()) clock_.Sync();
+  batch_ = channel_->batch_number();
 }
 
 void Interpreter::Execute(const Run& run, const CompiledScript* script) {
@@ -142,7 +154,7 @@ void Interpreter::RunGuarded(void* start) {
 void Interpreter::End(Ending why) {
   if (why != Ending::kOk) SendDone({.ending = why});
   current_ = 0;
-  memory_.Trim(started_from_->size() + kKeptBytes);
+  memory_.Trim(started_from_->size() + Memory::kKeptBytes);
 }
 
 bool Interpreter::Stop(uint64_t attempt) {
@@ -157,7 +169,9 @@ void Interpreter::GiveWay(uint64_t attempt) {
 }
 
 void Interpreter::CheckCpuTime() {
-  if (current_ != 0 && CpuNanos() > run_->cpu_limit) interrupts::Abandon(Ending::kCpuExceeded);
+  if (current_ == 0) return;
+  const int64_t used = run_->cpu_before + CpuClock::Exact() - turn_start_;
+  if (used > run_->cpu_limit) interrupts::Abandon(Ending::kCpuExceeded);
 }
 
 bool Interpreter::Prepare(const Run& run, bool compiled) {
@@ -169,14 +183,14 @@ bool Interpreter::Prepare(const Run& run, bool compiled) {
   lua_pushinteger(state, static_cast<lua_Integer>(run.seed));
   lua_call(state, 1, 0);
   lua_pushlstring(state, run.payload.data(), run.payload.size());
-  lua_setfield(state, kTaskIndex, "payload");
+  lua_setfield(state, kTaskIndex, kPayload);
   lua_pushlstring(state, run.name.data(), run.name.size());
-  lua_setfield(state, kTaskIndex, "name");
+  lua_setfield(state, kTaskIndex, kName);
   lua_pushinteger(state, run.number);
-  lua_setfield(state, kTaskIndex, "attempt");
+  lua_setfield(state, kTaskIndex, kAttempt);
   lua_pushnumber(state, run.deadline);
-  lua_setfield(state, kTaskIndex, "deadline");
-  if (compiled || Load(run_->script, run.chunk_name, run.source)) return true;
+  lua_setfield(state, kTaskIndex, kDeadline);
+  if (compiled || Compiler::Load(run_->script, run.chunk_name, run.source)) return true;
   const interrupts::HostSection section;
   const std::string problem = CleanUtf8(ToView(run_->script, -1), kMaxErrorBytes);
   interrupts::Decide();
@@ -204,11 +218,11 @@ void Interpreter::Course() {
 // Parks the run. False when it goes on here: it is too large to be parked, and has waited.
 bool Interpreter::Leave() {
   const Wish wish = run_->wish;
-  const int64_t wake = NanosOf(CLOCK_MONOTONIC) + run_->sleep_nanos;
+  const int64_t wake = MonotonicNanos() + run_->sleep_nanos;
   {
     const interrupts::HostSection section;
     run_->wish = Wish::kNone;
-    const int64_t now = ProcessCpuNanos();
+    const int64_t now = clock_.Now();
     run_->cpu_before += now - turn_start_;
     turn_start_ = now;
     Call call{.attempt = run_->attempt, .arguments = {}};
@@ -254,7 +268,7 @@ bool Interpreter::Leave() {
 
 void Interpreter::WaitHere(int fd, int64_t wake) {
   for (;;) {
-    const int64_t left = wake - NanosOf(CLOCK_MONOTONIC);
+    const int64_t left = wake - MonotonicNanos();
     if (left <= 0) return;
     const timespec timeout = {left / kNanosPerSecond, left % kNanosPerSecond};
     pollfd server = {fd, POLLIN, 0};
@@ -327,8 +341,7 @@ void Interpreter::SendError() {
 
 void Interpreter::SendDone(Done done) {
   done.attempt = run_->attempt;
-  // Asking for it is a system call: once a turn.
-  const int64_t now = ProcessCpuNanos();
+  const int64_t now = clock_.Now();
   done.cpu_nanos = static_cast<uint64_t>(run_->cpu_before + now - turn_start_);
   turn_start_ = now;
   done.peak_memory_bytes = memory_.peak();
@@ -336,97 +349,15 @@ void Interpreter::SendDone(Done done) {
   channel_->Send(done);
 }
 
-// --- compiling ---
-
-bool Interpreter::Load(lua_State* thread, std::string_view chunk_name, std::string_view source) {
-  // "=": it is a name, not the source itself. In the heap, as the run may be abandoned meanwhile.
-  lua_pushliteral(thread, "=");
-  if (chunk_name.empty()) {
-    lua_pushstring(thread, kAnonymous);
-  } else {
-    lua_pushlstring(thread, chunk_name.data(), chunk_name.size());
-  }
-  lua_concat(thread, 2);
-  const int status = luaL_loadbufferx(thread, source.data(), source.size(), lua_tostring(thread, -1), "t");
-  lua_remove(thread, -2);
-  return status == LUA_OK;
-}
-
-struct Interpreter::Compilation {
-  Interpreter* self;
-  std::string_view chunk_name;
-  std::string_view source;
-  bool compiles = false;
-
-  static void Run(void* compilation) {
-    auto& [self, chunk_name, source, compiles] = *static_cast<Compilation*>(compilation);
-    self->memory_.SetLimit(kCompileMemoryBytes);
-    compiles = self->Load(self->run_->script, chunk_name, source);
-    if (compiles) lua_gc(self->run_->state, LUA_GCCOLLECT);
-  }
-};
-
-bool Interpreter::CompileFresh(std::string_view chunk_name, std::string_view source, std::string& problem) {
-  image_->Restore(*heap_);
-  // All workers are to come to the same image.
-  memory_.Clear();
-  Compilation compilation{this, chunk_name, source};
-  const Ending ending = interrupts::Guard(&Compilation::Run, &compilation);
-  memory_.Trim(image_->size() + kKeptBytes);
-  if (ending != Ending::kOk) {
-    problem = "compiling it takes more than " + std::to_string(kCompileMemoryBytes >> 20) + " MiB of memory";
-    return false;
-  }
-  if (!compilation.compiles) problem = CleanUtf8(ToView(run_->script, -1), kMaxErrorBytes);
-  return compilation.compiles;
-}
-
 std::unique_ptr<CompiledScript> Interpreter::Compile(const Script& script) {
-  auto compiled = std::make_unique<CompiledScript>();
-  if (CompileFresh(script.chunk_name, script.source, compiled->problem_)) {
-    compiled->image_ = std::make_unique<const Image>(*heap_);
-  }
-  turn_start_ = ProcessCpuNanos();
+  std::unique_ptr<CompiledScript> compiled = compiler_->Compile(script);
+  StartClock();
   return compiled;
 }
 
-size_t Interpreter::Consumed(std::string_view source) {
-  struct Reader {
-    std::string_view source;
-    size_t consumed = 0;
-
-    static const char* Next(lua_State*, void* reader, size_t* size) {
-      auto& [source, consumed] = *static_cast<Reader*>(reader);
-      *size = consumed < source.size() ? 1 : 0;
-      return *size == 0 ? nullptr : &source[consumed++];
-    }
-    struct Context {
-      Reader* reader;
-      lua_State* thread;
-    };
-    static void Load(void* context) {
-      auto& [reader, thread] = *static_cast<Context*>(context);
-      lua_load(thread, &Reader::Next, reader, kAnonymous, "t");
-    }
-  };
-  image_->Restore(*heap_);
-  Reader reader{source};
-  Reader::Context context{&reader, run_->script};
-  interrupts::Guard(&Reader::Load, &context);
-  // The last byte is the one behind what the error is near.
-  return reader.consumed == source.size() ? reader.consumed : reader.consumed - 1;
-}
-
 Checked Interpreter::Check(std::string_view source) {
-  Checked checked;
-  checked.compiles = CompileFresh(kAnonymous, source, problem_);
-  if (!checked.compiles) {
-    checked.problem = problem_;
-    const SourcePosition position = LocateSyntaxError(problem_, kAnonymous, source, Consumed(source));
-    checked.line = position.line;
-    checked.column = position.column;
-  }
-  turn_start_ = ProcessCpuNanos();
+  const Checked checked = compiler_->Check(source);
+  StartClock();
   return checked;
 }
 
@@ -493,7 +424,6 @@ int Interpreter::AfterCall(lua_State* thread, int status, lua_KContext context) 
 }
 
 Answer Interpreter::CallServerAtOnce(Function function, std::string_view arguments) {
-  channel_->ReturnRest();
   channel_->Send(Call{run_->attempt, false, function, arguments});
   return channel_->ReadAnswer();
 }

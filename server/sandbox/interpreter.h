@@ -10,25 +10,14 @@
 #include <string_view>
 
 #include "server/sandbox/channel.h"
+#include "server/sandbox/compiler.h"
+#include "server/sandbox/cpu_clock.h"
 #include "server/sandbox/heap.h"
 #include "server/sandbox/image.h"
 #include "server/sandbox/memory.h"
 #include "server/sandbox/wire.h"
 
 namespace errand::sandbox {
-
-// A script that was compiled once, to run many times.
-class CompiledScript {
- public:
-  // Null when it does not compile; `problem` says why.
-  const Image* image() const { return image_.get(); }
-  const std::string& problem() const { return problem_; }
-
- private:
-  friend class Interpreter;
-  std::unique_ptr<const Image> image_;
-  std::string problem_;
-};
 
 // Runs scripts, one at a time, each in a Lua state of its own that is restored from an image.
 //
@@ -62,7 +51,7 @@ class Interpreter {
   Checked Check(std::string_view source);
 
   // CPU time from now on counts for the next run.
-  void StartClock() { turn_start_ = ProcessCpuNanos(); }
+  void StartClock();
 
   // From a signal handler.
 
@@ -86,7 +75,7 @@ class Interpreter {
   void ChargeOutput(size_t bytes);
 
   // CPU time of the run so far.
-  int64_t CpuNanos() const;
+  int64_t CpuNanos();
 
   // True of the thread that the script's main chunk runs in, which must not yield on the script's behalf.
   bool IsScript(const lua_State* thread) const { return thread == run_->script; }
@@ -135,7 +124,6 @@ class Interpreter {
     lua_KFunction finish_call = nullptr;  // and what makes results of the answer.
   };
 
-  struct Compilation;
   struct Start {
     Interpreter* self;
     const Run* run;  // Null when a parked run goes on.
@@ -161,31 +149,25 @@ class Interpreter {
   void SendResult(int results);
   void SendError();
   void SendDone(Done done);
-  // Pushes the function, or the message of the error.
-  static bool Load(lua_State* thread, std::string_view chunk_name, std::string_view source);
-  // Leaves the function on the stack of `script`.
-  bool CompileFresh(std::string_view chunk_name, std::string_view source, std::string& problem);
-  // How much of a source that does not compile Lua reads to see that.
-  size_t Consumed(std::string_view source);
-
-  static int64_t ProcessCpuNanos();
 
   Channel* const channel_;
   Heap* const heap_;
   RunState* const run_;
   Memory memory_;
   std::unique_ptr<const Image> image_;
+  std::unique_ptr<Compiler> compiler_;
+  CpuClock clock_;
 
   // The turn that runs now.
   const Image* started_from_ = nullptr;
-  int64_t turn_start_ = 0;         // By ProcessCpuNanos.
+  int64_t turn_start_ = 0;         // By the clock.
   volatile uint64_t current_ = 0;  // The attempt; 0 when none runs. For the signal handlers.
   volatile bool stopped_ = false;
+  unsigned batch_ = 0;                // The one that the last turn came with.
   const char* stack_base_ = nullptr;  // Of the C stack, where the run began.
   bool answer_ok_ = false;
   std::string_view answer_;
   std::string difference_;
-  std::string problem_;  // Of Check.
 };
 
 }  // namespace errand::sandbox

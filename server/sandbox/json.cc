@@ -248,7 +248,7 @@ bool IsJsonArray(lua_State* thread, int index) {
 }
 
 bool PushJson(lua_State* thread, int index, std::string& problem) {
-  if (!lua_checkstack(thread, kSlots)) {
+  if (!lua_checkstack(thread, lua_istable(thread, index) ? kSlots : kSlotsPerLevel)) {
     problem = "no room on Lua's stack";
     return false;
   }

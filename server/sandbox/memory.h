@@ -44,6 +44,9 @@ class Memory {
   // To be told when the heap has become another without Allocate.
   void OnRestored() { touched_ = std::max(touched_, heap_->size()); }
 
+  // What a run leaves mapped for the next, beyond the image.
+  static constexpr size_t kKeptBytes = 4 << 20;
+
   // Gives memory that runs have used beyond the heap's first `kept` bytes back to the system.
   void Trim(size_t kept);
 

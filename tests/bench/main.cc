@@ -35,7 +35,9 @@ constexpr Scenario kScenarios[] = {{"create_task", MeasureCreateTask},
                                    {"idle_streams", MeasureIdleStreams},
                                    {"batches", MeasureBatches},
                                    {"store", MeasureStore},
-                                   {"sandbox", MeasureSandbox}};
+                                   {"scripts", MeasureScripts},
+                                   {"parking", MeasureParking},
+                                   {"stopping", MeasureStopping}};
 
 void Run(const Options& options, const std::string& only, bool json) {
   const Machine machine = DescribeMachine();

@@ -33,8 +33,14 @@ Table MeasureBatches(const Options& options);
 // What a waiting task takes in the memory store, and whether depth slows a claim.
 Table MeasureStore(const Options& options);
 
-// What the sandbox adds to Lua: a task, a loop, a script that is parked, stopped or has to share.
-Table MeasureSandbox(const Options& options);
+// What a sandbox process adds to a trivial script and to a loop.
+Table MeasureScripts(const Options& options);
+
+// What a script that sleeps takes, and how late it wakes.
+Table MeasureParking(const Options& options);
+
+// How soon a runaway's slot is usable again, and how scripts share the workers.
+Table MeasureStopping(const Options& options);
 
 }  // namespace errand::bench
 

@@ -36,18 +36,19 @@ TESTS = {
     "tests/rpc": {API},
     "tests/executor": {"server/handlers"},
     "tests/service": {"server/handlers", "server/io"},
-    "tests/handlers": {"server/sandbox/wire.h"},
+    "tests/handlers": {"server/sandbox/wire.h", "tests/processes"},
     "tests/sandbox": {"server/io", "server/task"},
     "tests/end_to_end": {"tests/handlers", "client", API, GRPC},
     "tests/attack": {"tests/end_to_end", "client", API, GRPC},
     "tests/lua": {"tests/end_to_end", "client", API, GRPC},
     "tests/crash": {"tests/end_to_end", "client", API, GRPC},
     "tests/interop": {"tests/end_to_end", "client", API, GRPC},
+    "tests/processes": set(),
     "tests/abseil_tsan.cc": set(),
     "tests/protobuf_tsan.h": set(),
     "tests/bench": {
-        "tests/end_to_end", "client", "server/handlers", "server/io", "server/rpc", "server/store", "server/task",
-        API, GRPC,
+        "tests/end_to_end", "tests/processes", "client", "server/handlers", "server/io", "server/rpc", "server/store",
+        "server/task", API, GRPC,
     },
 }
 

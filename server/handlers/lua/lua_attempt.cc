@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "server/task/duration.h"
 #include "server/task/errors.h"
 #include "server/task/limits.h"
@@ -70,7 +69,7 @@ absl::Duration LuaAttempt::MonotonicNow() {
   return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
 }
 
-void LuaAttempt::AppendFrame(uint64_t seed, std::string& batch) const {
+void LuaAttempt::AppendFrame(uint64_t seed, absl::Duration epoch, std::string& batch) const {
   if (is_parked()) {
     sandbox::Resume resume;
     resume.attempt = id_;
@@ -93,7 +92,7 @@ void LuaAttempt::AppendFrame(uint64_t seed, std::string& batch) const {
   run.output_bytes = static_cast<uint64_t>(output_limit_);
   run.cpu_nanos = static_cast<uint64_t>(absl::ToInt64Nanoseconds(cpu_limit_));
   run.seed = seed;
-  run.deadline = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch() + (deadline_ - MonotonicNow()));
+  run.deadline = absl::ToDoubleSeconds(deadline_ - epoch);
   run.number = number_;
   run.name = task_->name();
   run.payload = lua.has_data() ? lua.data() : lua.text();

@@ -31,6 +31,7 @@ class LuaAttempt {
   AttemptObserver& observer() { return *observer_; }
 
   // By the monotonic clock, as MonotonicNow gives it.
+  absl::Duration started() const { return started_; }
   absl::Duration deadline() const { return deadline_; }
   static absl::Duration MonotonicNow();
 
@@ -41,8 +42,9 @@ class LuaAttempt {
   void set_cached(std::shared_ptr<const CachedScript> cached) { cached_ = std::move(cached); }
   const std::shared_ptr<const CachedScript>& cached() const { return cached_; }
 
-  // Appends what makes a sandbox run the attempt, or go on with it.
-  void AppendFrame(uint64_t seed, std::string& batch) const;
+  // Appends what makes a sandbox run the attempt, or go on with it. `epoch` is the Unix epoch by the
+  // monotonic clock.
+  void AppendFrame(uint64_t seed, absl::Duration epoch, std::string& batch) const;
 
   // What the sandbox's process had used before this attempt's turn.
   void set_cpu_time_before(absl::Duration cpu_time) { cpu_time_before_ = cpu_time; }

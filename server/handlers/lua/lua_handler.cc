@@ -114,15 +114,17 @@ LuaHandler::Statistics LuaHandler::GetStatistics() {
 
 void LuaHandler::Start(Attempt attempt, std::unique_ptr<AttemptObserver> observer) {
   auto lua = std::make_unique<LuaAttempt>(std::move(attempt), std::move(observer));
+  const ScriptCache::Source source(lua->source());
   absl::Status failure;
   {
     absl::MutexLock lock(&mu_);
     // Unless starting is hopeless, a worker will be ready soon: one is started for each that ended.
     failure = idle_.empty() ? start_failure_ : absl::OkStatus();
     if (!closing_ && failure.ok()) {
-      lua->set_cached(lua->registered() == nullptr ? scripts_.FindInline(lua->source())
+      lua->set_cached(lua->registered() == nullptr ? scripts_.FindInline(source)
                                                    : scripts_.Find(lua->registered()));
-      Enqueue(std::move(lua));
+      const absl::Duration since = lua->started();
+      Enqueue(std::move(lua), since);
       Dispatch();
       return;
     }
@@ -135,8 +137,8 @@ void LuaHandler::Start(Attempt attempt, std::unique_ptr<AttemptObserver> observe
   }
 }
 
-void LuaHandler::Enqueue(std::unique_ptr<LuaAttempt> attempt) {
-  ready_.push_back({attempt.get(), LuaAttempt::MonotonicNow()});
+void LuaHandler::Enqueue(std::unique_ptr<LuaAttempt> attempt, absl::Duration since) {
+  ready_.push_back({attempt.get(), since});
   const AttemptId id = attempt->id();
   in_hand_[id] = std::move(attempt);
 }
@@ -173,6 +175,7 @@ bool LuaHandler::TakeReady(absl::Duration now, Ready& taken) {
 
 void LuaHandler::Feed(Worker& worker) {
   const absl::Duration now = LuaAttempt::MonotonicNow();
+  const absl::Duration epoch = now - (absl::Now() - absl::UnixEpoch());
   const absl::Duration cpu_time = worker.process->CpuTime();
   // The others are to have theirs.
   const auto workers = static_cast<size_t>(options_.workers);
@@ -192,7 +195,7 @@ void LuaHandler::Feed(Worker& worker) {
     }
     attempt.PutOffDeadline(now - next.since);
     attempt.set_cpu_time_before(cpu_time);
-    AddToBatch(worker, attempt, batch);
+    AddToBatch(worker, attempt, epoch, batch);
     WatchUntil(attempt.deadline());
     // One that takes long keeps nobody waiting behind it.
     if (attempt.alone() || (attempt.is_parked() && attempt.why_parked() == sandbox::Why::kGivesWay)) break;
@@ -208,7 +211,7 @@ void LuaHandler::Feed(Worker& worker) {
   worker.process->Send(batch);  // If it died a moment ago, OnDeath is on its way.
 }
 
-void LuaHandler::AddToBatch(Worker& worker, LuaAttempt& attempt, std::string& batch) {
+void LuaHandler::AddToBatch(Worker& worker, LuaAttempt& attempt, absl::Duration epoch, std::string& batch) {
   if (const auto& script = attempt.cached(); script != nullptr) {
     if (worker.scripts.size() > ScriptCache::kMaxScripts) {
       absl::erase_if(worker.scripts, [&batch](const auto& known) {
@@ -227,7 +230,7 @@ void LuaHandler::AddToBatch(Worker& worker, LuaAttempt& attempt, std::string& ba
     ++resumed_;
     moved_ += attempt.parked_by() != worker.process->pid() ? 1 : 0;
   }
-  attempt.AppendFrame(absl::Uniform<uint64_t>(seeds_), batch);
+  attempt.AppendFrame(absl::Uniform<uint64_t>(seeds_), epoch, batch);
   worker.batch.push_back(&attempt);
 }
 
@@ -589,7 +592,8 @@ void LuaHandler::OnDone(Worker& worker, LuaAttempt& attempt, const sandbox::Done
     absl::MutexLock lock(&mu_);
     over = TakeInHand(&attempt);
     TurnEnded(worker, attempt);
-    Dispatch();
+    // Otherwise no worker has become free.
+    if (worker.batch.empty()) Dispatch();
   }
   over->FinishDone(done);
 }
@@ -631,8 +635,8 @@ void LuaHandler::OnParked(Worker& worker, LuaAttempt& attempt, const sandbox::Pa
     } else if (parked.why == sandbox::Why::kGivesWay) {
       turned_.push_back({&attempt, LuaAttempt::MonotonicNow()});
     } else {
-      // Beyond that it keeps its slot, so that no more come.
-      leaves = parked_.bytes() < options_.max_parked_bytes;
+      // Otherwise it keeps its slot, so that no more come: an answer is on its way, or memory is short.
+      leaves = parked.why == sandbox::Why::kSleeps && parked_.bytes() < options_.max_parked_bytes;
       attempt.set_has_left(leaves);
       request = attempt.TakeRequest();
       parked_.Add(TakeInHand(&attempt));
@@ -641,7 +645,7 @@ void LuaHandler::OnParked(Worker& worker, LuaAttempt& attempt, const sandbox::Pa
     Dispatch();
   }
   if (leaves) attempt.observer().OnParked();
-  if (request != nullptr) Submit(attempt, *request);
+  if (request != nullptr) Submit(attempt, *std::move(request));
   if (over != nullptr) over->FinishElsewhere();
 }
 
@@ -701,7 +705,7 @@ absl::StatusOr<std::string> LuaHandler::CallShared(const LuaAttempt& attempt, co
 }
 
 // The attempt is parked, or waits in its process.
-void LuaHandler::Submit(LuaAttempt& attempt, const std::string& request) {
+void LuaHandler::Submit(LuaAttempt& attempt, std::string request) {
   const AttemptId id = attempt.id();
   if (options_.submit == nullptr) {
     OnAnswer(id, absl::UnimplementedError("this server creates no tasks for scripts"));
@@ -710,7 +714,7 @@ void LuaHandler::Submit(LuaAttempt& attempt, const std::string& request) {
                      absl::StrCat("an attempt may create at most ", LuaAttempt::kMaxChildren, " tasks")));
   } else {
     options_.submit(
-        attempt.queue(), request,
+        attempt.queue(), std::move(request),
         [loop = loop_, weak = std::weak_ptr<LuaHandler*>(self_), id](absl::StatusOr<std::string> answer) {
           loop->Post([weak, id, answer = std::move(answer)]() mutable {
             if (const auto self = weak.lock()) (*self)->OnAnswer(id, std::move(answer));
@@ -750,13 +754,14 @@ void LuaHandler::Wake(std::unique_ptr<LuaAttempt> attempt) {
     attempt->set_has_left(false);
     attempt->observer().OnResumed();
   }
-  if (attempt->deadline() <= LuaAttempt::MonotonicNow()) {
+  const absl::Duration now = LuaAttempt::MonotonicNow();
+  if (attempt->deadline() <= now) {
     attempt->set_kill_reason(KillReason::kTimeout);
     attempt->FinishElsewhere();
     return;
   }
   absl::MutexLock lock(&mu_);
-  Enqueue(std::move(attempt));
+  Enqueue(std::move(attempt), now);
   Dispatch();
 }
 

@@ -31,7 +31,7 @@ namespace errand::handlers {
 // Creates a task for a script: `request` is a CreateTaskRequest in proto3 JSON; without a `parent` the task
 // goes to `queue` (`queues/{queue}`). Calls `done` once, with the task's name or what the script should be
 // told, from any thread, perhaps before it returns. Must not block.
-using SubmitTask = std::function<void(const std::string& queue, absl::string_view request,
+using SubmitTask = std::function<void(std::string queue, std::string request,
                                       absl::AnyInvocable<void(absl::StatusOr<std::string>)> done)>;
 
 struct LuaHandlerOptions {
@@ -104,13 +104,14 @@ class LuaHandler final : public Handler {
   LuaHandler(LuaHandlerOptions options, Zygote* zygote);
 
   // Any thread.
-  void Enqueue(std::unique_ptr<LuaAttempt> attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Enqueue(std::unique_ptr<LuaAttempt> attempt, absl::Duration since) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool HasReady() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !ready_.empty() || !turned_.empty(); }
   bool HasFreeWorker() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Dispatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Feed(Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool TakeReady(absl::Duration now, Ready& taken) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void AddToBatch(Worker& worker, LuaAttempt& attempt, std::string& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddToBatch(Worker& worker, LuaAttempt& attempt, absl::Duration epoch, std::string& batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void FinishLater(std::unique_ptr<LuaAttempt> attempt);
   std::unique_ptr<LuaAttempt> TakeInHand(LuaAttempt* attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StopInWorker(Worker& worker, LuaAttempt& attempt, KillReason reason)
@@ -132,7 +133,7 @@ class LuaHandler final : public Handler {
   void OnWaits(Worker& worker);
   bool OnCall(Worker& worker, LuaAttempt& attempt, const sandbox::Call& call);
   absl::StatusOr<std::string> CallShared(const LuaAttempt& attempt, const sandbox::Call& call);
-  void Submit(LuaAttempt& attempt, const std::string& request);
+  void Submit(LuaAttempt& attempt, std::string request);
   void OnAnswer(AttemptId id, absl::StatusOr<std::string> answer);
   static void SendAnswer(Worker& worker, AttemptId id, const absl::StatusOr<std::string>& answer);
   void OnBroken(Worker& worker);

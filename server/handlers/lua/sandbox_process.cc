@@ -17,6 +17,13 @@
 #include "spdlog/spdlog.h"
 
 namespace errand::handlers {
+namespace {
+
+// A batch, and another to spare: a process that keeps to the protocol reads the one before asking for the
+// next.
+constexpr size_t kMaxUnsentBytes = 2 * sandbox::kMaxBatchBytes;
+
+}  // namespace
 
 std::string DescribeEnd(int status) {
   if (!WIFSIGNALED(status)) return absl::StrCat("exited with status ", WEXITSTATUS(status));
@@ -50,6 +57,11 @@ bool SandboxProcess::Send(const std::string& batch) {
     loop_->Post([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->SendRest();
     });
+  }
+  if (unsent_.size() + batch.size() > kMaxUnsentBytes) {
+    spdlog::error("sandbox {} does not read its answers and is killed", pid_);
+    kill(pid_, SIGKILL);
+    return false;
   }
   unsent_.append(batch, static_cast<size_t>(sent), std::string::npos);
   return true;

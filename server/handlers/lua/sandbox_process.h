@@ -57,7 +57,8 @@ class SandboxProcess final : public io::FdHandler, public std::enable_shared_fro
   SandboxProcess(const SandboxProcess&) = delete;
   SandboxProcess& operator=(const SandboxProcess&) = delete;
 
-  // Writes a batch (wire.h), at once if the socket takes it. False when the process is dead. Any thread.
+  // Writes a batch (wire.h), at once if the socket takes it. False when the process is dead; so is one that
+  // does not read what it asked for. Any thread.
   bool Send(const std::string& batch);
 
   // Queues SIGRTMIN + `signal`, sandbox::kStopSignal or kGiveWaySignal, for `attempt`. Only once the process

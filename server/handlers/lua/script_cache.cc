@@ -2,20 +2,21 @@
 
 #include <utility>
 
-#include "absl/hash/hash.h"
-
 namespace errand::handlers {
 
-std::shared_ptr<const CachedScript> ScriptCache::FindInline(const std::string& source) {
+std::shared_ptr<const CachedScript> ScriptCache::FindInline(const Source& source) {
   if (const auto found = by_source_.find(source); found != by_source_.end()) return Touch(found->second);
-  const size_t hash = absl::HashOf(source);
-  if (seen_once_.erase(hash) == 0) {
+  if (seen_once_.erase(source.hash) == 0) {
     if (seen_once_.size() >= kMaxSeenOnce) seen_once_.clear();
-    seen_once_.insert(hash);
+    seen_once_.insert(source.hash);
     return nullptr;
   }
-  Add({.number = 0, .chunk_name = "", .inline_source = source, .registered = nullptr});
-  by_source_[recent_.front()->source()] = recent_.begin();
+  Add({.number = 0,
+       .chunk_name = "",
+       .inline_source = std::string(source.text),
+       .hash = source.hash,
+       .registered = nullptr});
+  by_source_[Source(*recent_.front())] = recent_.begin();
   return recent_.front();
 }
 
@@ -24,7 +25,7 @@ std::shared_ptr<const CachedScript> ScriptCache::Find(const std::shared_ptr<cons
     return Touch(found->second);
   }
   const std::string short_name = script->name.substr(script->name.rfind('/') + 1);
-  Add({.number = 0, .chunk_name = short_name, .inline_source = "", .registered = script});
+  Add({.number = 0, .chunk_name = short_name, .inline_source = "", .hash = 0, .registered = script});
   by_registered_[script.get()] = recent_.begin();
   return recent_.front();
 }
@@ -40,7 +41,7 @@ void ScriptCache::Add(CachedScript script) {
     const CachedScript& last = *recent_.back();
     bytes_ -= last.source().size();
     if (last.registered == nullptr) {
-      by_source_.erase(last.source());
+      by_source_.erase(Source(last));
     } else {
       by_registered_.erase(last.registered.get());
     }

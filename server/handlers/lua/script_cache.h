@@ -5,9 +5,11 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 #include "absl/strings/string_view.h"
 #include "server/sandbox/wire.h"
 #include "server/task/script.h"
@@ -22,6 +24,7 @@ struct CachedScript {
   sandbox::ScriptNumber number;
   std::string chunk_name;  // What messages call it; empty of an inline one.
   std::string inline_source;
+  size_t hash;                                     // Of that.
   std::shared_ptr<const task::Script> registered;  // Or null.
 };
 
@@ -31,8 +34,23 @@ class ScriptCache {
  public:
   static constexpr size_t kMaxScripts = 64;
 
+  // A source and its hash, which takes a while for a long one.
+  struct Source {
+    explicit Source(absl::string_view text) : text(text), hash(absl::HashOf(text)) {}
+    explicit Source(const CachedScript& script) : text(script.inline_source), hash(script.hash) {}
+
+    template <typename H>
+    friend H AbslHashValue(H state, const Source& source) {
+      return H::combine(std::move(state), source.hash);
+    }
+    friend bool operator==(const Source& a, const Source& b) { return a.hash == b.hash && a.text == b.text; }
+
+    absl::string_view text;
+    size_t hash;
+  };
+
   // Null for a script that is not worth it, now.
-  std::shared_ptr<const CachedScript> FindInline(const std::string& source);
+  std::shared_ptr<const CachedScript> FindInline(const Source& source);
 
   std::shared_ptr<const CachedScript> Find(const std::shared_ptr<const task::Script>& script);
 
@@ -48,7 +66,7 @@ class ScriptCache {
 
   Recent recent_;  // The last used first.
   // Keys are the sources of inline scripts in `recent_`, and the others.
-  absl::flat_hash_map<absl::string_view, Recent::iterator> by_source_;
+  absl::flat_hash_map<Source, Recent::iterator> by_source_;
   absl::flat_hash_map<const task::Script*, Recent::iterator> by_registered_;
   size_t bytes_ = 0;
   // Hashes of sources that came once. Two of one hash do no harm.

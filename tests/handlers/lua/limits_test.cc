@@ -131,7 +131,7 @@ TEST_F(LimitsTest, AProcessThatDoesNotHearIsKilledAfterItsGrace) {
   UseHandler(1, 0);
   const auto run = Start("task.progress(1) while true do end", {}, 42);
   run->WaitForEvents(1);
-  for (const int pid : SandboxPids()) kill(pid, SIGSTOP);
+  for (const pid_t pid : SandboxPids()) kill(pid, SIGSTOP);
   handler().Stop(42);
   EXPECT_EQ(Reason(run->Wait().status), "CANCELLED");
   EXPECT_EQ(Result("return 1"), "1");
@@ -195,7 +195,7 @@ TEST_F(LimitsTest, AProcessThatDiesIsTheFaultOfTheOneItRanAndTheRestOfItsBatchRu
   while (!bad->over()) {
     if (const size_t events = bad->events().size(); events > seen) {
       seen = events;
-      for (const int pid : SandboxPids()) kill(pid, SIGKILL);
+      for (const pid_t pid : SandboxPids()) kill(pid, SIGKILL);
     }
     absl::SleepFor(absl::Milliseconds(1));
   }

@@ -1,14 +1,7 @@
 #include "tests/handlers/lua/lua_runner.h"
 
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "google/rpc/error_details.pb.h"
 #include "server/task/limits.h"
 
@@ -44,9 +37,9 @@ class Recorder final : public AttemptObserver {
     recording_->events_.push_back(std::move(event));
   }
 
-  void OnParked() override { --recording_->slots_; }
+  void OnParked() override { AddSlots(-1); }
 
-  void OnResumed() override { ++recording_->slots_; }
+  void OnResumed() override { AddSlots(1); }
 
   void OnDone(Outcome outcome) override {
     recording_->outcome_ = std::move(outcome);
@@ -54,6 +47,11 @@ class Recorder final : public AttemptObserver {
   }
 
  private:
+  void AddSlots(int count) {
+    absl::MutexLock lock(&recording_->mu_);
+    recording_->slots_ += count;
+  }
+
   const std::shared_ptr<Recording> recording_;
 };
 
@@ -66,6 +64,17 @@ void Recording::WaitForEvents(size_t count) {
   absl::MutexLock lock(&mu_);
   const auto enough = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return events_.size() >= count; };
   EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&enough), kPatience));
+}
+
+void Recording::WaitUntilParked() {
+  absl::MutexLock lock(&mu_);
+  const auto parked = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return slots_ == 0; };
+  EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&parked), kPatience));
+}
+
+int Recording::slots_taken() {
+  absl::MutexLock lock(&mu_);
+  return slots_;
 }
 
 std::vector<std::string> Recording::events() {
@@ -94,14 +103,6 @@ void LuaTest::UseHandler(int workers, int spares, const std::string& program) {
 LuaHandler& LuaTest::handler() {
   if (handler_ == nullptr) UseHandler(1, 1);
   return *handler_;
-}
-
-void LuaTest::WaitUntilParked(size_t count) {
-  const absl::Time deadline = absl::Now() + kPatience;
-  while (handler().GetStatistics().parked < count) {
-    ASSERT_LT(absl::Now(), deadline);
-    absl::SleepFor(absl::Milliseconds(1));
-  }
 }
 
 std::shared_ptr<Recording> LuaTest::Start(const std::string& source,
@@ -139,25 +140,6 @@ std::string LuaTest::Error(const std::string& source) {
   const auto recording = Run(source);
   EXPECT_EQ(Reason(recording->Wait().status), "LUA_ERROR");
   return std::string(recording->Wait().status.message());
-}
-
-std::vector<int> LuaTest::ChildrenNamed(const std::string& command) {
-  std::vector<int> pids;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::ifstream file(entry.path() / "stat");
-    std::string stat{std::istreambuf_iterator<char>(file), {}};
-    // "pid (command) state parent ..."; the command is cut to 15 bytes.
-    const size_t end = stat.rfind(") ");
-    if (end == std::string::npos || stat.find("(" + command) == std::string::npos) continue;
-    std::istringstream rest(stat.substr(end + 2));
-    std::string state;
-    int parent = 0;
-    rest >> state >> parent;
-    if (parent == getpid() && state != "Z") pids.push_back(std::stoi(name));
-  }
-  return pids;
 }
 
 }  // namespace errand::handlers

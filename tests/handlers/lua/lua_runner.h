@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,6 +13,7 @@
 #include "absl/synchronization/notification.h"
 #include "server/handlers/lua/lua_handler.h"
 #include "server/io/loop.h"
+#include "tests/processes/children.h"
 
 namespace errand::handlers {
 
@@ -26,8 +26,10 @@ class Recording {
   void WaitForEvents(size_t count);
   bool over() const { return over_.HasBeenNotified(); }
 
+  // Waits until it is parked.
+  void WaitUntilParked();
   // 1, or 0 while it is parked.
-  int slots_taken() const { return slots_; }
+  int slots_taken();
 
   // In words: "out text", "info text", "1/2 message".
   std::vector<std::string> events();
@@ -38,7 +40,7 @@ class Recording {
   absl::Mutex mu_;
   std::vector<v1::TaskEvent> events_ ABSL_GUARDED_BY(mu_);
   Outcome outcome_;
-  std::atomic<int> slots_ = 1;
+  int slots_ ABSL_GUARDED_BY(mu_) = 1;
   absl::Notification over_;
 };
 
@@ -67,9 +69,6 @@ class LuaTest : public testing::Test {
   // Runs a script that must fail; its error message.
   std::string Error(const std::string& source);
 
-  // Waits until so many scripts are parked.
-  void WaitUntilParked(size_t count);
-
   LuaHandler& handler();
   void DestroyHandler() {
     handler_ = nullptr;
@@ -77,13 +76,11 @@ class LuaTest : public testing::Test {
   }
 
   // Pids of this process's children that run scripts.
-  static std::vector<int> SandboxPids() { return ChildrenNamed("errand-worker"); }
+  static std::vector<pid_t> SandboxPids() { return ChildrenNamed("errand-worker"); }
   // Of those that fork them.
-  static std::vector<int> ZygotePids() { return ChildrenNamed("errand-sandbox"); }
+  static std::vector<pid_t> ZygotePids() { return ChildrenNamed("errand-sandbox"); }
 
  private:
-  static std::vector<int> ChildrenNamed(const std::string& name);
-
   io::Loop loop_;
   std::unique_ptr<Zygote> zygote_;
   std::unique_ptr<LuaHandler> handler_;

@@ -84,20 +84,18 @@ TEST_F(ParkingTest, ManySleepAtOnceAndEachGetsItsOwnBack) {
 
 TEST_F(ParkingTest, TheProcessThatParkedItMayDie) {
   UseHandler(1, 0);
-  const auto sleeper = Start("local kept = {'x'} task.progress(1) task.sleep(0.3) return kept[1]");
-  sleeper->WaitForEvents(1);
-  WaitUntilParked(1);
-  for (const int pid : SandboxPids()) kill(pid, SIGKILL);
+  const auto sleeper = Start("local kept = {'x'} task.sleep(0.3) return kept[1]");
+  sleeper->WaitUntilParked();
+  for (const pid_t pid : SandboxPids()) kill(pid, SIGKILL);
   EXPECT_EQ(sleeper->Wait().result.data(), "x");
 }
 
 TEST_F(ParkingTest, WithoutTheZygoteNobodyCanGoOnWithIt) {
   UseHandler(1, 0);
-  const auto sleeper = Start("task.progress(1) task.sleep(0.3) return 'never'");
-  sleeper->WaitForEvents(1);
-  WaitUntilParked(1);
-  for (const int pid : ZygotePids()) kill(pid, SIGKILL);
-  for (const int pid : SandboxPids()) kill(pid, SIGKILL);
+  const auto sleeper = Start("task.sleep(0.3) return 'never'");
+  sleeper->WaitUntilParked();
+  for (const pid_t pid : ZygotePids()) kill(pid, SIGKILL);
+  for (const pid_t pid : SandboxPids()) kill(pid, SIGKILL);
   EXPECT_EQ(Reason(sleeper->Wait().status), "SANDBOX_DIED");
   EXPECT_EQ(Result("return 1"), "1");
 }

@@ -52,7 +52,7 @@ class SourceCheckerTest : public LuaTest {
     fs::copy_file(ERRAND_SANDBOX, program, fs::copy_options::overwrite_existing);
     zygote_ = *Zygote::Start(program, &loop_);
     fs::remove(program);
-    for (const int pid : ZygotePids()) kill(pid, SIGKILL);
+    for (const pid_t pid : ZygotePids()) kill(pid, SIGKILL);
     return zygote_.get();
   }
 
@@ -100,7 +100,7 @@ TEST_F(SourceCheckerTest, ManyAtOnceAreAllAnswered) {
 TEST_F(SourceCheckerTest, SurvivesTheDeathOfItsProcess) {
   SourceChecker checker(zygote());
   EXPECT_TRUE(Check(checker, "return 1").ok());
-  for (const int pid : SandboxPids()) kill(pid, SIGKILL);
+  for (const pid_t pid : SandboxPids()) kill(pid, SIGKILL);
   EXPECT_TRUE(Check(checker, "return 2").ok());
   absl::Status status;
   for (int i = 0; i < 50 && status.ok(); ++i) status = Check(checker, "return return");
@@ -110,7 +110,7 @@ TEST_F(SourceCheckerTest, SurvivesTheDeathOfItsProcess) {
 TEST_F(SourceCheckerTest, ProcessThatDoesNotAnswerIsReplaced) {
   SourceChecker checker(zygote());
   EXPECT_TRUE(Check(checker, "return 1").ok());
-  for (const int pid : SandboxPids()) kill(pid, SIGSTOP);
+  for (const pid_t pid : SandboxPids()) kill(pid, SIGSTOP);
   EXPECT_TRUE(Check(checker, "return return").ok());
   absl::Status status;
   for (int i = 0; i < 50 && status.ok(); ++i) status = Check(checker, "return return");
@@ -147,7 +147,7 @@ TEST_F(SourceCheckerTest, ACompilerThatDoesNotAnswerIsReplaced) {
   absl::Status status = Compile(checker, "return 1").status();
   for (int i = 0; i < 20 && !status.ok(); ++i) status = Compile(checker, "return 1").status();
   ASSERT_TRUE(status.ok()) << status;
-  for (const int pid : SandboxPids()) kill(pid, SIGSTOP);
+  for (const pid_t pid : SandboxPids()) kill(pid, SIGSTOP);
   status = Compile(checker, "return 1").status();
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   for (int i = 0; i < 20 && !status.ok(); ++i) status = Compile(checker, "return 1").status();

@@ -159,8 +159,8 @@ TEST_F(SupervisionTest, AttemptsFailClearlyWhileNoProcessCanBeStarted) {
   UseHandler(1, 0, program);
   EXPECT_EQ(Result("return 1"), "1");
   fs::rename(program, away);
-  for (const int pid : ZygotePids()) kill(pid, SIGKILL);
-  for (const int pid : SandboxPids()) kill(pid, SIGKILL);
+  for (const pid_t pid : ZygotePids()) kill(pid, SIGKILL);
+  for (const pid_t pid : SandboxPids()) kill(pid, SIGKILL);
   // It may be given to the process that died, or wait until there is no hope.
   const auto first = Run("return 1");
   EXPECT_EQ(Reason(first->Wait().status), "SANDBOX_DIED");

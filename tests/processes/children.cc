@@ -1,0 +1,31 @@
+#include "tests/processes/children.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+namespace errand {
+
+std::vector<pid_t> ChildrenNamed(const std::string& command) {
+  std::vector<pid_t> pids;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream file(entry.path() / "stat");
+    const std::string stat{std::istreambuf_iterator<char>(file), {}};
+    // "pid (command) state parent ..."
+    const size_t end = stat.rfind(") ");
+    if (end == std::string::npos || stat.find("(" + command) == std::string::npos) continue;
+    std::istringstream rest(stat.substr(end + 2));
+    std::string state;
+    pid_t parent = 0;
+    rest >> state >> parent;
+    if (parent == getpid() && state != "Z") pids.push_back(std::stoi(name));
+  }
+  return pids;
+}
+
+}  // namespace errand
