@@ -2,4 +2,4 @@
 local ok, value = pcall(json.decode, task.payload)
 if not ok then return end
 local text = json.encode(value)
-if json.encode(json.decode(text)) ~= text then while true do end end
+assert(json.encode(json.decode(text)) == text, text)

@@ -8,5 +8,6 @@ pcall(re.split, text, pattern)
 pcall(function() for a, b in re.gmatch(text, pattern) do end end)
 pcall(base64.decode, text)
 pcall(base64.decode_url, text)
-if base64.decode(base64.encode(text)) ~= text then while true do end end
-local start, finish = re.find(text, re.escape(pattern))
+assert(base64.decode(base64.encode(text)) == text)
+local ok, start = pcall(re.find, text, re.escape(pattern))
+assert(not ok or start == text:find(pattern, 1, true), start)
