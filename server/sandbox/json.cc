@@ -10,10 +10,13 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
+#include <utility>
 
 #include "server/sandbox/interpreter.h"
 #include "server/sandbox/interrupts.h"
 #include "server/sandbox/memory.h"
+#include "server/sandbox/utf8.h"
 
 namespace errand::sandbox {
 namespace {
@@ -163,20 +166,13 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
     if (const auto [rest, error] = std::from_chars(text, end, number); error != std::errc()) {
       // Too large, or closer to zero than a double can be.
       number = std::strtod(std::string(text, size).c_str(), nullptr);
-      too_large_ = !std::isfinite(number);
-      if (too_large_) return false;
+      if (!std::isfinite(number)) return Problem("a number too large for a float");
     }
     lua_pushnumber(thread_, number);
     return Attach();
   }
-  bool String(const char* text, rapidjson::SizeType size, bool) {
-    lua_pushlstring(thread_, text, size);
-    return Attach();
-  }
-  bool Key(const char* text, rapidjson::SizeType size, bool) {
-    lua_pushlstring(thread_, text, size);
-    return true;
-  }
+  bool String(const char* text, rapidjson::SizeType size, bool) { return PushText(text, size) && Attach(); }
+  bool Key(const char* text, rapidjson::SizeType size, bool) { return PushText(text, size); }
   bool StartObject() { return Open(kIsObject); }
   bool EndObject(rapidjson::SizeType) { return Close(); }
   bool StartArray() {
@@ -186,15 +182,31 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   }
   bool EndArray(rapidjson::SizeType) { return Close(); }
 
-  bool too_deep() const { return too_deep_; }
-  bool too_large() const { return too_large_; }
+  // What it did not take; empty when the parser knows better.
+  const std::string& problem() const { return problem_; }
 
  private:
   static constexpr lua_Integer kIsObject = -1;
 
+  bool Problem(std::string problem) {
+    problem_ = std::move(problem);
+    return false;
+  }
+
+  bool PushText(const char* text, size_t size) {
+    // The parser takes "\uDC00" by itself, half of a pair, for a character.
+    constexpr char kStartsSurrogate = '\xED';
+    if (std::memchr(text, kStartsSurrogate, size) != nullptr && !IsUtf8({text, size})) {
+      return Problem("half of a surrogate pair");
+    }
+    lua_pushlstring(thread_, text, size);
+    return true;
+  }
+
   bool Open(lua_Integer size) {
-    too_deep_ = depth_ >= kMaxJsonDepth;
-    if (too_deep_) return false;
+    if (depth_ >= kMaxJsonDepth) {
+      return Problem("nested more than " + std::to_string(kMaxJsonDepth) + " levels");
+    }
     lua_newtable(thread_);
     sizes_[depth_++] = size;
     return true;
@@ -219,8 +231,7 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
 
   lua_State* const thread_;
   int depth_ = 0;
-  bool too_deep_ = false;
-  bool too_large_ = false;
+  std::string problem_;
   lua_Integer sizes_[kMaxJsonDepth];  // Of each open array; kIsObject of an object.
 };
 
@@ -283,13 +294,7 @@ bool ParseJson(lua_State* thread, std::string_view text, std::string& problem) {
   }
   if (!result.IsError()) return true;
   lua_settop(thread, top);
-  if (builder.too_deep()) {
-    problem = "nested more than " + std::to_string(kMaxJsonDepth) + " levels";
-  } else if (builder.too_large()) {
-    problem = "a number too large for a float";
-  } else {
-    problem = rapidjson::GetParseError_En(result.Code());
-  }
+  problem = builder.problem().empty() ? rapidjson::GetParseError_En(result.Code()) : builder.problem();
   if (problem.back() == '.') problem.pop_back();
   problem += Position(text, result.Offset());
   return false;

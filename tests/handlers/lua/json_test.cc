@@ -58,9 +58,28 @@ TEST_F(JsonTest, WhatCannotBeWrittenIsNamed) {
 
 TEST_F(JsonTest, BadTextIsRefusedWithItsPlace) {
   EXPECT_THAT(DecodeError("[1,\n 2,]"), HasSubstr("json.decode: Invalid value at line 2, column 4"));
-  for (const char* bad :
-       {"",   " ",  "[",   "{",       "[1",     "{\"a\"}",  "{\"a\":}",    "{a:1}", "nul",  "01",
-        "1.", "+1", "'x'", "\"\\x\"", "\"\n\"", "\"\xFF\"", "\"\\ud800\"", "1 2",   "[1]]", "1e999"}) {
+  for (const char* bad : {"",
+                          " ",
+                          "[",
+                          "{",
+                          "[1",
+                          "{\"a\"}",
+                          "{\"a\":}",
+                          "{a:1}",
+                          "nul",
+                          "01",
+                          "1.",
+                          "+1",
+                          "'x'",
+                          "\"\\x\"",
+                          "\"\n\"",
+                          "\"\xFF\"",
+                          "\"\\ud800\"",
+                          "\"\\udc00\"",
+                          "{\"\\udc00\":1}",
+                          "1 2",
+                          "[1]]",
+                          "1e999"}) {
     EXPECT_THAT(DecodeError(bad), HasSubstr("json.decode: ")) << bad;
   }
 }
