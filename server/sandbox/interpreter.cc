@@ -168,10 +168,11 @@ void Interpreter::GiveWay(uint64_t attempt) {
   if (attempt == current_) interrupts::WishToGiveWay(&Interpreter::YieldToOthers);
 }
 
-void Interpreter::CheckCpuTime() {
-  if (current_ == 0) return;
-  const int64_t used = run_->cpu_before + CpuClock::Exact() - turn_start_;
-  if (used > run_->cpu_limit) interrupts::Abandon(Ending::kCpuExceeded);
+int64_t Interpreter::CheckCpuTime() {
+  if (current_ == 0) return 0;
+  const int64_t excess = run_->cpu_before + CpuClock::Exact() - turn_start_ - run_->cpu_limit;
+  if (excess > 0) interrupts::Abandon(Ending::kCpuExceeded);
+  return excess;
 }
 
 bool Interpreter::Prepare(const Run& run, bool compiled) {

@@ -59,8 +59,9 @@ class Interpreter {
   bool Stop(uint64_t attempt);
   // Lets the run be parked soon, if it can be and `attempt` is what runs.
   void GiveWay(uint64_t attempt);
-  // The CPU time that the run has used, this turn and before; ends it when that is too much.
-  void CheckCpuTime();
+  // Ends the run when it has used more CPU time than it may, this turn and before. By how much, in
+  // nanoseconds; not positive if it has not.
+  int64_t CheckCpuTime();
   bool IsRunning() const { return current_ != 0; }
 
   // The rest is for the libraries.

@@ -66,6 +66,9 @@ inline constexpr uint32_t kProtocolVersion = 2;
 inline constexpr int kStopSignal = 0;
 inline constexpr int kGiveWaySignal = 1;
 
+// A worker's exit status: its run was over its CPU time, in C++ code that cannot be left.
+inline constexpr int kCpuExceededStatus = 10;
+
 inline constexpr size_t kMaxNameBytes = 1 << 10;
 inline constexpr size_t kMaxErrorBytes = 16 << 10;
 inline constexpr size_t kMaxCallBytes = 4 << 20;  // Arguments of a Call, and its answer.

@@ -15,6 +15,8 @@ namespace {
 
 // Of CPU time; the kernel rounds it up to its own tick, 1 to 10 milliseconds.
 constexpr int kTickMicros = 2'000;
+// So much more CPU time than its limit a run has in C++ code that cannot be left.
+constexpr int64_t kPatienceNanos = 100'000'000;
 // A batch that has taken so many gives its rest back.
 constexpr int kLongTicks = 2;
 
@@ -90,7 +92,8 @@ void Worker::OnTick(int) {
       self.channel_->Flush();
       interrupts::CheckPoint();
     }
-    self.interpreter_->CheckCpuTime();
+    // As a rule it has jumped out of here.
+    if (self.interpreter_->CheckCpuTime() > kPatienceNanos) _exit(kCpuExceededStatus);
   }
   errno = error;
 }

@@ -173,7 +173,9 @@ void LuaAttempt::FinishDone(const sandbox::Done& done) {
 
 void LuaAttempt::FinishDead(const SandboxProcess::Death& death) {
   Outcome outcome;
-  outcome.status = KillStatus(absl::StrCat("the sandbox process ", death.reason));
+  outcome.status = death.cpu_exceeded && kill_reason_ == KillReason::kNone
+                       ? CpuExceeded()
+                       : KillStatus(absl::StrCat("the sandbox process ", death.reason));
   *outcome.usage.mutable_cpu_time() =
       task::ToProto(cpu_time_parked_ + std::max(absl::ZeroDuration(), death.cpu_time - cpu_time_before_));
   outcome.usage.set_peak_memory_bytes(death.peak_memory_bytes);
@@ -222,9 +224,7 @@ absl::Status LuaAttempt::EndingStatus(const sandbox::Done& done) const {
           absl::StatusCode::kResourceExhausted, "OUTPUT_EXCEEDED",
           absl::StrCat("the attempt wrote more than limits.output_bytes, ", output_limit_, " bytes"));
     case sandbox::Ending::kCpuExceeded:
-      return task::Error(absl::StatusCode::kResourceExhausted, "CPU_TIME_EXCEEDED",
-                         absl::StrCat("the attempt used more CPU time than limits.cpu_time, ",
-                                      absl::FormatDuration(cpu_limit_)));
+      return CpuExceeded();
     case sandbox::Ending::kStopped:
       return KillStatus("the sandbox process stopped it unasked");
     case sandbox::Ending::kBroken:
@@ -232,6 +232,12 @@ absl::Status LuaAttempt::EndingStatus(const sandbox::Done& done) const {
                          "the sandbox process could not go on with the parked script");
   }
   return task::Error(absl::StatusCode::kUnknown, "LUA_ERROR", message);
+}
+
+absl::Status LuaAttempt::CpuExceeded() const {
+  return task::Error(absl::StatusCode::kResourceExhausted, "CPU_TIME_EXCEEDED",
+                     absl::StrCat("the attempt used more CPU time than limits.cpu_time, ",
+                                  absl::FormatDuration(cpu_limit_)));
 }
 
 absl::Status LuaAttempt::KillStatus(const std::string& otherwise) const {

@@ -107,6 +107,7 @@ class LuaAttempt {
 
  private:
   bool Charge(size_t bytes);
+  absl::Status CpuExceeded() const;
   absl::Status KillStatus(const std::string& otherwise) const;
   absl::Status EndingStatus(const sandbox::Done& done) const;
   void Finish(Outcome outcome);

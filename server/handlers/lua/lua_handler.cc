@@ -4,21 +4,14 @@
 #include <utility>
 #include <variant>
 
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "server/handlers/lua/lua_worker.h"
 #include "spdlog/spdlog.h"
 
 namespace errand::handlers {
 namespace {
 
-constexpr absl::Duration kStartTimeout = absl::Seconds(10);
-constexpr absl::Duration kMinBackoff = absl::Milliseconds(100);
-constexpr absl::Duration kMaxBackoff = absl::Seconds(5);
-constexpr int kHopeless = 3;  // So many failures to start in a row, and attempts no longer wait.
-
-// Attempts in hand for each worker: so many share it in turns, and more if all of them fit into one slice.
-constexpr int kSharing = 4;
 constexpr int kMaxBatch = 64;
 // One that had to give way waits no longer than this for others that come.
 constexpr absl::Duration kMaxPassedOver = absl::Milliseconds(100);
@@ -37,36 +30,6 @@ AttemptId AttemptOf(const sandbox::Frame& frame) {
 }
 
 }  // namespace
-
-// A process and the attempts that it was fed.
-struct LuaHandler::Worker final : SandboxProcess::Owner {
-  explicit Worker(LuaHandler& handler) : handler(handler) {}
-  void OnFrame(const sandbox::Frame& frame) override { handler.OnFrame(*this, frame); }
-  void OnDeath(const SandboxProcess::Death& death) override { handler.OnDeath(*this, death); }
-
-  LuaAttempt* Find(AttemptId id) const {
-    for (LuaAttempt* attempt : batch) {
-      if (attempt->id() == id) return attempt;
-    }
-    return nullptr;
-  }
-
-  LuaHandler& handler;
-  std::shared_ptr<SandboxProcess> process;  // Null while it is being forked; then constant.
-
-  // Guarded by the handler's mutex.
-  State state = State::kStarting;
-  std::deque<LuaAttempt*> batch;  // In order; the first one runs.
-  absl::Duration turn_start;
-  absl::Duration asked_at = absl::InfiniteDuration();  // When it was asked to give way, this turn.
-  absl::Duration kill_at = absl::InfiniteDuration();   // As one of the batch was told to stop.
-  bool broken = false;                                 // It did not keep to the protocol.
-  bool stuck = false;                                  // It does not give way: another takes its place.
-  absl::flat_hash_map<sandbox::ScriptNumber, std::weak_ptr<const CachedScript>> scripts;  // That it knows.
-
-  // Owned by the loop's thread.
-  std::unique_ptr<io::Timer> start_timeout;
-};
 
 absl::StatusOr<std::unique_ptr<LuaHandler>> LuaHandler::Create(LuaHandlerOptions options, Zygote* zygote) {
   if (options.workers < 1 || options.spares < 0) {
@@ -343,188 +306,6 @@ void LuaHandler::OnClock() {
   for (auto& attempt : due) Wake(std::move(attempt));
 }
 
-// --- workers come and go ---
-
-void LuaHandler::StartMissing() {
-  for (;;) {
-    Worker* worker;
-    {
-      absl::MutexLock lock(&mu_);
-      if (closing_ || backoff_->is_set()) return;
-      int useful = 0;
-      int all = 0;
-      for (const auto& other : workers_) {
-        all += other->state != State::kEnding ? 1 : 0;
-        useful += other->state != State::kEnding && !other->stuck ? 1 : 0;
-      }
-      const int wanted = options_.workers + options_.spares;
-      // One for each that may be in hand and does not give way.
-      if (useful >= wanted || all >= wanted + options_.workers * kSharing) return;
-      workers_.push_back(std::make_unique<Worker>(*this));
-      worker = workers_.back().get();
-    }
-    zygote_->Fork(worker, [this, worker](absl::StatusOr<std::shared_ptr<SandboxProcess>> forked) {
-      OnForked(worker, std::move(forked));
-    });
-  }
-}
-
-void LuaHandler::OnForked(Worker* worker, absl::StatusOr<std::shared_ptr<SandboxProcess>> forked) {
-  if (!forked.ok()) {
-    {
-      absl::MutexLock lock(&mu_);
-      if (closing_) return;
-      Remove(*worker);
-    }
-    OnWorkerFailed(forked.status());
-    return;
-  }
-  SandboxProcess* const process = forked->get();
-  worker->start_timeout = std::make_unique<io::Timer>(loop_, [process] { process->Kill(); });
-  worker->start_timeout->Set(kStartTimeout);
-  absl::MutexLock lock(&mu_);
-  worker->process = *std::move(forked);
-}
-
-void LuaHandler::OnWorkerFailed(const absl::Status& why) {
-  if (!backoff_->is_set()) {  // Several that were started together fail together: that counts once.
-    const absl::Duration wait = std::min(kMaxBackoff, kMinBackoff * (1 << std::min(failures_, 10)));
-    ++failures_;
-    spdlog::error("{}; trying again in {} ms", std::string(why.message()), absl::ToInt64Milliseconds(wait));
-    backoff_->Set(wait);
-  }
-  std::vector<std::unique_ptr<LuaAttempt>> hopeless;
-  {
-    absl::MutexLock lock(&mu_);
-    if (any_ready_ && failures_ < kHopeless) return;
-    start_failure_ = why;
-    const bool others = std::any_of(workers_.begin(), workers_.end(),
-                                    [](const auto& worker) { return worker->state != State::kEnding; });
-    if (!others) {
-      for (const std::deque<Ready>* queue : {&ready_, &turned_}) {
-        for (const Ready& ready : *queue) hopeless.push_back(TakeInHand(ready.attempt));
-      }
-      ready_.clear();
-      turned_.clear();
-    }
-  }
-  for (const auto& attempt : hopeless) attempt->FinishUnstartable(why);
-}
-
-void LuaHandler::OnWorkerReady(Worker& worker, const sandbox::Frame& frame) {
-  if (!std::holds_alternative<sandbox::Ready>(frame)) {
-    worker.process->Kill();
-    return;
-  }
-  worker.start_timeout = nullptr;
-  failures_ = 0;
-  absl::MutexLock lock(&mu_);
-  start_failure_ = absl::OkStatus();
-  any_ready_ = true;
-  BecomeIdle(worker);
-  Dispatch();
-}
-
-void LuaHandler::BecomeIdle(Worker& worker) {
-  worker.state = State::kIdle;
-  if (worker.stuck) {
-    // It is free again, but another has its place.
-    worker.stuck = false;
-    const auto useful = std::count_if(workers_.begin(), workers_.end(), [](const auto& other) {
-      return other->state != State::kEnding && !other->stuck;
-    });
-    if (useful > options_.workers + options_.spares) {
-      Kill(worker);
-      return;
-    }
-  }
-  idle_.push_back(&worker);
-}
-
-std::unique_ptr<LuaHandler::Worker> LuaHandler::Remove(Worker& worker) {
-  idle_.erase(std::remove(idle_.begin(), idle_.end(), &worker), idle_.end());
-  const auto found = std::find_if(workers_.begin(), workers_.end(),
-                                  [&worker](const auto& other) { return other.get() == &worker; });
-  std::unique_ptr<Worker> removed = std::move(*found);
-  workers_.erase(found);
-  return removed;
-}
-
-void LuaHandler::OnDeath(Worker& worker, const SandboxProcess::Death& death) {
-  std::unique_ptr<Worker> dead;
-  std::vector<std::unique_ptr<LuaAttempt>> over;
-  {
-    absl::MutexLock lock(&mu_);
-    dead = Remove(worker);
-    // Whom it had told of is not in the batch any more. Of the others the first one ran, as a rule; but what
-    // it had gathered may be lost, so those that cannot be told apart run again, each alone.
-    const bool stopped = std::any_of(dead->batch.begin(), dead->batch.end(), [](LuaAttempt* attempt) {
-      return attempt->kill_reason() != KillReason::kNone;
-    });
-    const bool blamed = !stopped && dead->batch.size() == 1;
-    const absl::Duration now = LuaAttempt::MonotonicNow();
-    for (; !dead->batch.empty(); dead->batch.pop_back()) {
-      LuaAttempt* const attempt = dead->batch.back();
-      if (blamed || attempt->kill_reason() != KillReason::kNone) {
-        over.push_back(TakeInHand(attempt));
-      } else {
-        if (!stopped) attempt->set_alone();
-        ready_.push_front({attempt, now});
-      }
-    }
-  }
-  if (dead->state == State::kStarting) {
-    OnWorkerFailed(
-        absl::UnavailableError(absl::StrCat("a sandbox process ", death.reason, " before it was ready")));
-  } else {
-    if (dead->state == State::kIdle) spdlog::warn("an idle sandbox {}", death.reason);
-    StartMissing();
-  }
-  for (const auto& attempt : over) attempt->FinishDead(death);
-  absl::MutexLock lock(&mu_);
-  Dispatch();
-}
-
-void LuaHandler::ShutDown() {
-  std::vector<std::unique_ptr<Worker>> workers;
-  std::vector<std::unique_ptr<LuaAttempt>> rest;
-  {
-    absl::MutexLock lock(&mu_);
-    closing_ = true;
-    workers.swap(workers_);
-    idle_.clear();
-    ready_.clear();
-    turned_.clear();
-    rest = parked_.TakeAll();
-    for (auto& [id, attempt] : in_hand_) {
-      attempt->set_kill_reason(KillReason::kStopped);
-      const bool runs = std::any_of(workers.begin(), workers.end(),
-                                    [id = id](const auto& worker) { return worker->Find(id) != nullptr; });
-      if (!runs) rest.push_back(std::move(attempt));
-    }
-  }
-  backoff_ = nullptr;
-  clock_ = nullptr;
-  self_ = nullptr;
-  for (const auto& worker : workers) zygote_->Forget(worker.get());
-  for (const auto& worker : workers) {
-    if (worker->process != nullptr) worker->process->Kill();
-  }
-  for (const auto& worker : workers) {
-    worker->start_timeout = nullptr;
-    if (worker->process == nullptr) continue;
-    const SandboxProcess::Death death = worker->process->End();
-    for (LuaAttempt* attempt : worker->batch) attempt->FinishDead(death);
-  }
-  for (const auto& attempt : rest) {
-    attempt->set_kill_reason(KillReason::kStopped);
-    if (attempt->has_left()) attempt->observer().OnResumed();
-    attempt->FinishElsewhere();
-  }
-  absl::MutexLock lock(&mu_);
-  in_hand_.clear();
-}
-
 // --- what workers say ---
 
 void LuaHandler::OnFrame(Worker& worker, const sandbox::Frame& frame) {
@@ -647,106 +428,6 @@ void LuaHandler::OnParked(Worker& worker, LuaAttempt& attempt, const sandbox::Pa
   if (leaves) attempt.observer().OnParked();
   if (request != nullptr) Submit(attempt, *std::move(request));
   if (over != nullptr) over->FinishElsewhere();
-}
-
-// --- what scripts ask for ---
-
-bool LuaHandler::OnCall(Worker& worker, LuaAttempt& attempt, const sandbox::Call& call) {
-  if (call.parks && call.function != sandbox::Function::kSubmit) return false;
-  if (call.function == sandbox::Function::kSubmit) {
-    if (call.parks) {
-      attempt.set_request(call.arguments);
-    } else {
-      Submit(attempt, std::string(call.arguments));
-    }
-    return true;
-  }
-  SendAnswer(worker, attempt.id(), CallShared(attempt, call));
-  return true;
-}
-
-absl::StatusOr<std::string> LuaHandler::CallShared(const LuaAttempt& attempt, const sandbox::Call& call) {
-  sandbox::SharedArguments arguments;
-  if (!sandbox::Parse(call.arguments, arguments)) return absl::InvalidArgumentError("malformed arguments");
-  const absl::string_view key(arguments.key.data(), arguments.key.size());
-  const absl::string_view value(arguments.value.data(), arguments.value.size());
-  if (key.empty() || key.size() > SharedValues::kMaxKeyBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a key has 1 to ", SharedValues::kMaxKeyBytes, " bytes, not ", key.size()));
-  }
-  const absl::Time now = absl::Now();
-  const absl::Time expiry = arguments.ttl_millis == 0
-                                ? absl::InfiniteFuture()
-                                : now + absl::Milliseconds(static_cast<int64_t>(arguments.ttl_millis));
-  const std::string& queue = attempt.queue();
-  switch (call.function) {
-    case sandbox::Function::kSharedGet:
-      return std::string(shared_.Get(queue, key, now));
-    case sandbox::Function::kSharedSet:
-      if (absl::Status set = shared_.Set(queue, key, value, expiry, now); !set.ok()) return set;
-      return "";
-    case sandbox::Function::kSharedAdd: {
-      const absl::StatusOr<bool> added = shared_.Add(queue, key, value, expiry, now);
-      if (!added.ok()) return added.status();
-      return *added ? "1" : "";
-    }
-    case sandbox::Function::kSharedIncrement: {
-      const absl::StatusOr<int64_t> sum = shared_.Increment(queue, key, arguments.by, expiry, now);
-      if (!sum.ok()) return sum.status();
-      return absl::StrCat(*sum);
-    }
-    case sandbox::Function::kSharedDelete:
-      shared_.Delete(queue, key);
-      return "";
-    case sandbox::Function::kSubmit:
-      break;
-  }
-  return absl::InternalError("unknown function");
-}
-
-// The attempt is parked, or waits in its process.
-void LuaHandler::Submit(LuaAttempt& attempt, std::string request) {
-  const AttemptId id = attempt.id();
-  if (options_.submit == nullptr) {
-    OnAnswer(id, absl::UnimplementedError("this server creates no tasks for scripts"));
-  } else if (!attempt.CountChild()) {
-    OnAnswer(id, absl::ResourceExhaustedError(
-                     absl::StrCat("an attempt may create at most ", LuaAttempt::kMaxChildren, " tasks")));
-  } else {
-    options_.submit(
-        attempt.queue(), std::move(request),
-        [loop = loop_, weak = std::weak_ptr<LuaHandler*>(self_), id](absl::StatusOr<std::string> answer) {
-          loop->Post([weak, id, answer = std::move(answer)]() mutable {
-            if (const auto self = weak.lock()) (*self)->OnAnswer(id, std::move(answer));
-          });
-        });
-  }
-}
-
-void LuaHandler::OnAnswer(AttemptId id, absl::StatusOr<std::string> answer) {
-  std::unique_ptr<LuaAttempt> attempt;
-  {
-    absl::MutexLock lock(&mu_);
-    attempt = parked_.Take(id);
-    if (attempt == nullptr) {
-      // It waits in its process, or is over.
-      for (const auto& worker : workers_) {
-        if (worker->Find(id) != nullptr) SendAnswer(*worker, id, answer);
-      }
-      return;
-    }
-  }
-  attempt->set_answer(std::move(answer));
-  Wake(std::move(attempt));
-}
-
-void LuaHandler::SendAnswer(Worker& worker, AttemptId id, const absl::StatusOr<std::string>& answer) {
-  std::string batch;
-  sandbox::StartBatch(batch);
-  const absl::string_view text = answer.ok() ? absl::string_view(*answer) : answer.status().message();
-  sandbox::Append(sandbox::Answer{id, answer.ok(), std::string_view(text.data(), text.size())}, batch);
-  sandbox::FinishBatch(batch);
-  worker.process->Send(batch);
 }
 
 void LuaHandler::Wake(std::unique_ptr<LuaAttempt> attempt) {

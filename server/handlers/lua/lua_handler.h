@@ -93,6 +93,9 @@ class LuaHandler final : public Handler {
   Statistics GetStatistics();
 
  private:
+  // Attempts in hand for each worker: so many share it in turns, and more if all of them fit into one slice.
+  static constexpr int kSharing = 4;
+
   enum class State { kStarting, kIdle, kBusy, kEnding };
 
   struct Worker;

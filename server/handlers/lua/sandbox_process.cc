@@ -161,6 +161,7 @@ SandboxProcess::Death SandboxProcess::Reap() {
   }
   reaped_ = true;
   death.reason = DescribeEnd(status);
+  death.cpu_exceeded = WIFEXITED(status) && WEXITSTATUS(status) == sandbox::kCpuExceededStatus;
   death.cpu_time = absl::DurationFromTimeval(usage.ru_utime) + absl::DurationFromTimeval(usage.ru_stime);
   death.peak_memory_bytes = int64_t{usage.ru_maxrss} * 1024;
   return death;

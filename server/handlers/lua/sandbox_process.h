@@ -27,7 +27,8 @@ class SandboxProcess final : public io::FdHandler, public std::enable_shared_fro
  public:
   // How a process ended.
   struct Death {
-    std::string reason;  // "was killed by SIGSEGV", "exited with status 1"
+    std::string reason;         // "was killed by SIGSEGV", "exited with status 1"
+    bool cpu_exceeded = false;  // It ended itself as what it ran was over its CPU time.
     absl::Duration cpu_time;
     int64_t peak_memory_bytes = 0;  // Resident, of the whole process.
   };

@@ -210,5 +210,16 @@ TEST_F(LimitsTest, ProgressIsNotSentMoreOftenThanAWatcherCouldRead) {
   EXPECT_EQ(run->events().back(), "100000/0 ");
 }
 
+// RE2 cannot be left in the middle: the process ends itself.
+TEST_F(LimitsTest, OneLongCallEndsSoonAfterItsCpuTime) {
+  const auto run = Run("return re.find(('x'):rep(8 << 20), '(.*)(.*)(.*)(.*)(.*)x$')", [](v1::Task& task) {
+    task.mutable_limits()->mutable_cpu_time()->set_nanos(100'000'000);
+    task.mutable_limits()->set_memory_bytes(64 << 20);
+  });
+  EXPECT_EQ(Reason(run->Wait().status), "CPU_TIME_EXCEEDED") << run->Wait().status;
+  EXPECT_LT(run->Wait().usage.cpu_time().seconds(), 1);
+  EXPECT_EQ(Result("return 1"), "1");
+}
+
 }  // namespace
 }  // namespace errand::handlers

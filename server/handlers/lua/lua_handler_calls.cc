@@ -1,0 +1,109 @@
+// What scripts ask LuaHandler for.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/handlers/lua/lua_handler.h"
+#include "server/handlers/lua/lua_worker.h"
+
+namespace errand::handlers {
+
+bool LuaHandler::OnCall(Worker& worker, LuaAttempt& attempt, const sandbox::Call& call) {
+  if (call.parks && call.function != sandbox::Function::kSubmit) return false;
+  if (call.function == sandbox::Function::kSubmit) {
+    if (call.parks) {
+      attempt.set_request(call.arguments);
+    } else {
+      Submit(attempt, std::string(call.arguments));
+    }
+    return true;
+  }
+  SendAnswer(worker, attempt.id(), CallShared(attempt, call));
+  return true;
+}
+
+absl::StatusOr<std::string> LuaHandler::CallShared(const LuaAttempt& attempt, const sandbox::Call& call) {
+  sandbox::SharedArguments arguments;
+  if (!sandbox::Parse(call.arguments, arguments)) return absl::InvalidArgumentError("malformed arguments");
+  const absl::string_view key(arguments.key.data(), arguments.key.size());
+  const absl::string_view value(arguments.value.data(), arguments.value.size());
+  if (key.empty() || key.size() > SharedValues::kMaxKeyBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a key has 1 to ", SharedValues::kMaxKeyBytes, " bytes, not ", key.size()));
+  }
+  const absl::Time now = absl::Now();
+  const absl::Time expiry = arguments.ttl_millis == 0
+                                ? absl::InfiniteFuture()
+                                : now + absl::Milliseconds(static_cast<int64_t>(arguments.ttl_millis));
+  const std::string& queue = attempt.queue();
+  switch (call.function) {
+    case sandbox::Function::kSharedGet:
+      return std::string(shared_.Get(queue, key, now));
+    case sandbox::Function::kSharedSet:
+      if (absl::Status set = shared_.Set(queue, key, value, expiry, now); !set.ok()) return set;
+      return "";
+    case sandbox::Function::kSharedAdd: {
+      const absl::StatusOr<bool> added = shared_.Add(queue, key, value, expiry, now);
+      if (!added.ok()) return added.status();
+      return *added ? "1" : "";
+    }
+    case sandbox::Function::kSharedIncrement: {
+      const absl::StatusOr<int64_t> sum = shared_.Increment(queue, key, arguments.by, expiry, now);
+      if (!sum.ok()) return sum.status();
+      return absl::StrCat(*sum);
+    }
+    case sandbox::Function::kSharedDelete:
+      shared_.Delete(queue, key);
+      return "";
+    case sandbox::Function::kSubmit:
+      break;
+  }
+  return absl::InternalError("unknown function");
+}
+
+// The attempt is parked, or waits in its process.
+void LuaHandler::Submit(LuaAttempt& attempt, std::string request) {
+  const AttemptId id = attempt.id();
+  if (options_.submit == nullptr) {
+    OnAnswer(id, absl::UnimplementedError("this server creates no tasks for scripts"));
+  } else if (!attempt.CountChild()) {
+    OnAnswer(id, absl::ResourceExhaustedError(
+                     absl::StrCat("an attempt may create at most ", LuaAttempt::kMaxChildren, " tasks")));
+  } else {
+    options_.submit(
+        attempt.queue(), std::move(request),
+        [loop = loop_, weak = std::weak_ptr<LuaHandler*>(self_), id](absl::StatusOr<std::string> answer) {
+          loop->Post([weak, id, answer = std::move(answer)]() mutable {
+            if (const auto self = weak.lock()) (*self)->OnAnswer(id, std::move(answer));
+          });
+        });
+  }
+}
+
+void LuaHandler::OnAnswer(AttemptId id, absl::StatusOr<std::string> answer) {
+  std::unique_ptr<LuaAttempt> attempt;
+  {
+    absl::MutexLock lock(&mu_);
+    attempt = parked_.Take(id);
+    if (attempt == nullptr) {
+      // It waits in its process, or is over.
+      for (const auto& worker : workers_) {
+        if (worker->Find(id) != nullptr) SendAnswer(*worker, id, answer);
+      }
+      return;
+    }
+  }
+  attempt->set_answer(std::move(answer));
+  Wake(std::move(attempt));
+}
+
+void LuaHandler::SendAnswer(Worker& worker, AttemptId id, const absl::StatusOr<std::string>& answer) {
+  std::string batch;
+  sandbox::StartBatch(batch);
+  const absl::string_view text = answer.ok() ? absl::string_view(*answer) : answer.status().message();
+  sandbox::Append(sandbox::Answer{id, answer.ok(), std::string_view(text.data(), text.size())}, batch);
+  sandbox::FinishBatch(batch);
+  worker.process->Send(batch);
+}
+
+}  // namespace errand::handlers

@@ -1,0 +1,201 @@
+// How LuaHandler's workers come and go.
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "server/handlers/lua/lua_handler.h"
+#include "server/handlers/lua/lua_worker.h"
+#include "spdlog/spdlog.h"
+
+namespace errand::handlers {
+namespace {
+
+constexpr absl::Duration kStartTimeout = absl::Seconds(10);
+constexpr absl::Duration kMinBackoff = absl::Milliseconds(100);
+constexpr absl::Duration kMaxBackoff = absl::Seconds(5);
+constexpr int kHopeless = 3;  // So many failures to start in a row, and attempts no longer wait.
+
+}  // namespace
+
+void LuaHandler::StartMissing() {
+  for (;;) {
+    Worker* worker;
+    {
+      absl::MutexLock lock(&mu_);
+      if (closing_ || backoff_->is_set()) return;
+      int useful = 0;
+      int all = 0;
+      for (const auto& other : workers_) {
+        all += other->state != State::kEnding ? 1 : 0;
+        useful += other->state != State::kEnding && !other->stuck ? 1 : 0;
+      }
+      const int wanted = options_.workers + options_.spares;
+      // One for each that may be in hand and does not give way.
+      if (useful >= wanted || all >= wanted + options_.workers * kSharing) return;
+      workers_.push_back(std::make_unique<Worker>(*this));
+      worker = workers_.back().get();
+    }
+    zygote_->Fork(worker, [this, worker](absl::StatusOr<std::shared_ptr<SandboxProcess>> forked) {
+      OnForked(worker, std::move(forked));
+    });
+  }
+}
+
+void LuaHandler::OnForked(Worker* worker, absl::StatusOr<std::shared_ptr<SandboxProcess>> forked) {
+  if (!forked.ok()) {
+    {
+      absl::MutexLock lock(&mu_);
+      if (closing_) return;
+      Remove(*worker);
+    }
+    OnWorkerFailed(forked.status());
+    return;
+  }
+  SandboxProcess* const process = forked->get();
+  worker->start_timeout = std::make_unique<io::Timer>(loop_, [process] { process->Kill(); });
+  worker->start_timeout->Set(kStartTimeout);
+  absl::MutexLock lock(&mu_);
+  worker->process = *std::move(forked);
+}
+
+void LuaHandler::OnWorkerFailed(const absl::Status& why) {
+  if (!backoff_->is_set()) {  // Several that were started together fail together: that counts once.
+    const absl::Duration wait = std::min(kMaxBackoff, kMinBackoff * (1 << std::min(failures_, 10)));
+    ++failures_;
+    spdlog::error("{}; trying again in {} ms", std::string(why.message()), absl::ToInt64Milliseconds(wait));
+    backoff_->Set(wait);
+  }
+  std::vector<std::unique_ptr<LuaAttempt>> hopeless;
+  {
+    absl::MutexLock lock(&mu_);
+    if (any_ready_ && failures_ < kHopeless) return;
+    start_failure_ = why;
+    const bool others = std::any_of(workers_.begin(), workers_.end(),
+                                    [](const auto& worker) { return worker->state != State::kEnding; });
+    if (!others) {
+      for (const std::deque<Ready>* queue : {&ready_, &turned_}) {
+        for (const Ready& ready : *queue) hopeless.push_back(TakeInHand(ready.attempt));
+      }
+      ready_.clear();
+      turned_.clear();
+    }
+  }
+  for (const auto& attempt : hopeless) attempt->FinishUnstartable(why);
+}
+
+void LuaHandler::OnWorkerReady(Worker& worker, const sandbox::Frame& frame) {
+  if (!std::holds_alternative<sandbox::Ready>(frame)) {
+    worker.process->Kill();
+    return;
+  }
+  worker.start_timeout = nullptr;
+  failures_ = 0;
+  absl::MutexLock lock(&mu_);
+  start_failure_ = absl::OkStatus();
+  any_ready_ = true;
+  BecomeIdle(worker);
+  Dispatch();
+}
+
+void LuaHandler::BecomeIdle(Worker& worker) {
+  worker.state = State::kIdle;
+  if (worker.stuck) {
+    // It is free again, but another has its place.
+    worker.stuck = false;
+    const auto useful = std::count_if(workers_.begin(), workers_.end(), [](const auto& other) {
+      return other->state != State::kEnding && !other->stuck;
+    });
+    if (useful > options_.workers + options_.spares) {
+      Kill(worker);
+      return;
+    }
+  }
+  idle_.push_back(&worker);
+}
+
+std::unique_ptr<LuaHandler::Worker> LuaHandler::Remove(Worker& worker) {
+  idle_.erase(std::remove(idle_.begin(), idle_.end(), &worker), idle_.end());
+  const auto found = std::find_if(workers_.begin(), workers_.end(),
+                                  [&worker](const auto& other) { return other.get() == &worker; });
+  std::unique_ptr<Worker> removed = std::move(*found);
+  workers_.erase(found);
+  return removed;
+}
+
+void LuaHandler::OnDeath(Worker& worker, const SandboxProcess::Death& death) {
+  std::unique_ptr<Worker> dead;
+  std::vector<std::unique_ptr<LuaAttempt>> over;
+  {
+    absl::MutexLock lock(&mu_);
+    dead = Remove(worker);
+    // Whom it had told of is not in the batch any more. Of the others the first one ran, as a rule; but what
+    // it had gathered may be lost, so those that cannot be told apart run again, each alone.
+    const bool stopped = std::any_of(dead->batch.begin(), dead->batch.end(), [](LuaAttempt* attempt) {
+      return attempt->kill_reason() != KillReason::kNone;
+    });
+    const bool blamed = !stopped && dead->batch.size() == 1;
+    const absl::Duration now = LuaAttempt::MonotonicNow();
+    for (; !dead->batch.empty(); dead->batch.pop_back()) {
+      LuaAttempt* const attempt = dead->batch.back();
+      if (blamed || attempt->kill_reason() != KillReason::kNone) {
+        over.push_back(TakeInHand(attempt));
+      } else {
+        if (!stopped) attempt->set_alone();
+        ready_.push_front({attempt, now});
+      }
+    }
+  }
+  if (dead->state == State::kStarting) {
+    OnWorkerFailed(
+        absl::UnavailableError(absl::StrCat("a sandbox process ", death.reason, " before it was ready")));
+  } else {
+    if (dead->state == State::kIdle) spdlog::warn("an idle sandbox {}", death.reason);
+    StartMissing();
+  }
+  for (const auto& attempt : over) attempt->FinishDead(death);
+  absl::MutexLock lock(&mu_);
+  Dispatch();
+}
+
+void LuaHandler::ShutDown() {
+  std::vector<std::unique_ptr<Worker>> workers;
+  std::vector<std::unique_ptr<LuaAttempt>> rest;
+  {
+    absl::MutexLock lock(&mu_);
+    closing_ = true;
+    workers.swap(workers_);
+    idle_.clear();
+    ready_.clear();
+    turned_.clear();
+    rest = parked_.TakeAll();
+    for (auto& [id, attempt] : in_hand_) {
+      attempt->set_kill_reason(KillReason::kStopped);
+      const bool runs = std::any_of(workers.begin(), workers.end(),
+                                    [id = id](const auto& worker) { return worker->Find(id) != nullptr; });
+      if (!runs) rest.push_back(std::move(attempt));
+    }
+  }
+  backoff_ = nullptr;
+  clock_ = nullptr;
+  self_ = nullptr;
+  for (const auto& worker : workers) zygote_->Forget(worker.get());
+  for (const auto& worker : workers) {
+    if (worker->process != nullptr) worker->process->Kill();
+  }
+  for (const auto& worker : workers) {
+    worker->start_timeout = nullptr;
+    if (worker->process == nullptr) continue;
+    const SandboxProcess::Death death = worker->process->End();
+    for (LuaAttempt* attempt : worker->batch) attempt->FinishDead(death);
+  }
+  for (const auto& attempt : rest) {
+    attempt->set_kill_reason(KillReason::kStopped);
+    if (attempt->has_left()) attempt->observer().OnResumed();
+    attempt->FinishElsewhere();
+  }
+  absl::MutexLock lock(&mu_);
+  in_hand_.clear();
+}
+
+}  // namespace errand::handlers
