@@ -203,6 +203,25 @@ TEST_F(LimitsTest, AProcessThatDiesIsTheFaultOfTheOneItRanAndTheRestOfItsBatchRu
   for (int i = 0; i < 60; ++i) EXPECT_EQ(good[i]->Wait().result.data(), absl::StrCat(i));
 }
 
+TEST_F(LimitsTest, ADeadlineIsKeptWhereASpareTakesOver) {
+  UseHandler(1, 1);
+  // A comparator is called by C code, out of which nothing can be parked.
+  const std::string hog = "task.progress(1) table.sort({1, 2, 3}, function() while true do end end)";
+  for (const AttemptId id : {41, 42}) {
+    const auto stuck = Start(hog, {}, id);
+    stuck->WaitForEvents(1);
+    // At first the spare is started for it, and then there is one.
+    const auto behind = Run("while true do end", [](v1::Task& task) {
+      task.mutable_run_timeout()->set_seconds(0);
+      task.mutable_run_timeout()->set_nanos(200'000'000);
+    });
+    EXPECT_EQ(Reason(behind->Wait().status), "RUN_TIMEOUT_EXCEEDED");
+    EXPECT_LT(behind->Wait().usage.wall_time().seconds(), 5);
+    handler().Stop(id);
+    EXPECT_EQ(Reason(stuck->Wait().status), "CANCELLED");
+  }
+}
+
 TEST_F(LimitsTest, ProgressIsNotSentMoreOftenThanAWatcherCouldRead) {
   const auto run = Run("for i = 1, 100000 do task.progress(i) end");
   EXPECT_TRUE(run->Wait().status.ok()) << run->Wait().status;
