@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "server/store/task_store.h"
 
 // Pages (AIP-158).
 namespace errand::service {
@@ -25,6 +27,16 @@ absl::StatusOr<std::string> ReadPageToken(absl::string_view token, const PageSco
 // How many entries a page may have: the default for 0, and no more than the most (AIP-158). INVALID_ARGUMENT
 // naming `page_size` when it is negative.
 absl::StatusOr<int> PageSize(int32_t requested);
+
+// Both of a request that lists by name.
+template <class Request>
+absl::StatusOr<store::NamePage> ReadNamePage(const Request& request, const PageScope& scope) {
+  const absl::StatusOr<int> size = PageSize(request.page_size());
+  if (!size.ok()) return size.status();
+  absl::StatusOr<std::string> after = ReadPageToken(request.page_token(), scope);
+  if (!after.ok()) return after.status();
+  return store::NamePage{*std::move(after), *size};
+}
 
 }  // namespace errand::service
 

@@ -53,15 +53,9 @@ struct QueuesService::ListMethod {
   using Response = v1::ListQueuesResponse;
   using Answer = absl::StatusOr<store::QueuePage>;
   static constexpr auto kAccept = &Grpc::RequestListQueues;
-  static absl::Status Check(const Request& request) {
-    const absl::StatusOr<int> page_size = PageSize(request.page_size());
-    return page_size.ok() ? ReadPageToken(request.page_token(), ListScope()).status() : page_size.status();
-  }
+  static absl::Status Check(const Request& request) { return ReadNamePage(request, ListScope()).status(); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
-    store::ListQueuesRequest list;
-    list.after_name = *ReadPageToken(request.page_token(), ListScope());
-    list.max_queues = *PageSize(request.page_size());
-    store.ListQueues(std::move(list), std::move(done));
+    store.ListQueues(*ReadNamePage(request, ListScope()), std::move(done));
   }
   static absl::Status Take(Answer answer, Response& response) {
     if (!answer.ok()) return answer.status();

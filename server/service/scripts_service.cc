@@ -60,13 +60,9 @@ struct ScriptsService::ListMethod {
   using Response = v1::ListScriptsResponse;
   using Answer = absl::StatusOr<store::ScriptPage>;
   static constexpr auto kAccept = &Grpc::RequestListScripts;
-  static absl::Status Check(const Request& request) {
-    const absl::StatusOr<int> page_size = PageSize(request.page_size());
-    return page_size.ok() ? ReadPageToken(request.page_token(), ListScope()).status() : page_size.status();
-  }
+  static absl::Status Check(const Request& request) { return ReadNamePage(request, ListScope()).status(); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
-    store.ListScripts({*ReadPageToken(request.page_token(), ListScope()), *PageSize(request.page_size())},
-                      std::move(done));
+    store.ListScripts(*ReadNamePage(request, ListScope()), std::move(done));
   }
   static absl::Status Take(Answer answer, Response& response) {
     if (!answer.ok()) return answer.status();

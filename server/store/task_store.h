@@ -169,9 +169,10 @@ struct WatchQueueRequest {
   int max_events = 256;
 };
 
-struct ListQueuesRequest {
+// A page of what is listed by name.
+struct NamePage {
   std::string after_name;  // The last name of the page before.
-  int max_queues = 100;
+  int max_entries = 100;
 };
 
 struct QueuePage {
@@ -190,11 +191,6 @@ struct PutScriptRequest {
 struct GetScriptRequest {
   std::string name;
   int64_t version = 0;  // 0: the current one.
-};
-
-struct ListScriptsRequest {
-  std::string after_name;  // The last name of the page before.
-  int max_scripts = 100;
 };
 
 struct ScriptPage {
@@ -263,7 +259,7 @@ class TaskStore {
   // Queues and their settings, see errand/v1/queues.proto. Seldom called: no batches. Names, settings and
   // mask are valid; what they come to together is checked here (task/queue_settings.h).
   virtual void GetQueue(std::string name, Callback<absl::StatusOr<v1::Queue>> done) = 0;
-  virtual void ListQueues(ListQueuesRequest request, Callback<absl::StatusOr<QueuePage>> done) = 0;
+  virtual void ListQueues(NamePage request, Callback<absl::StatusOr<QueuePage>> done) = 0;
   virtual void UpdateQueue(v1::Queue settings, google::protobuf::FieldMask mask,
                            Callback<absl::StatusOr<v1::Queue>> done) = 0;
   virtual void SetQueueState(std::string name, v1::QueueState state,
@@ -277,7 +273,7 @@ class TaskStore {
   virtual void PutScript(PutScriptRequest request, Callback<absl::StatusOr<v1::Script>> done) = 0;
   // With its source.
   virtual void GetScript(GetScriptRequest request, Callback<absl::StatusOr<v1::Script>> done) = 0;
-  virtual void ListScripts(ListScriptsRequest request, Callback<absl::StatusOr<ScriptPage>> done) = 0;
+  virtual void ListScripts(NamePage request, Callback<absl::StatusOr<ScriptPage>> done) = 0;
   // Forgets the name; tasks keep the versions that they have. No version of the name is ever used again.
   virtual void DeleteScript(std::string name, Callback<absl::Status> done) = 0;
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -50,6 +51,20 @@ grpc::Status GetScript(const ServerProcess& server, const std::string& name, v1:
   const grpc::Status status = Call(server.scripts(), &v1::Scripts::Stub::GetScript, request, &response);
   *script = response.script();
   return status;
+}
+
+// In a stream of this one frame.
+v1::SubmitTasksAck SubmitFrame(const ServerProcess& server, v1::SubmitTasksRequest frame) {
+  grpc::ClientContext context;
+  SetTestDeadline(context);
+  auto stream = server.tasks().SubmitTasks(&context);
+  frame.set_client_sequence(1);
+  EXPECT_TRUE(stream->Write(frame));
+  stream->WritesDone();
+  v1::SubmitTasksResponse response;
+  EXPECT_TRUE(stream->Read(&response));
+  EXPECT_TRUE(stream->Finish().ok());
+  return response.acks_size() == 0 ? v1::SubmitTasksAck() : response.acks(0);
 }
 
 grpc::Status DeleteScript(const ServerProcess& server, const std::string& name) {
@@ -175,22 +190,14 @@ TEST(Scripts, AnUnknownScriptIsRefusedInEveryWayToSubmit) {
   const grpc::Status refused = Call(server.tasks(), &v1::Tasks::Stub::BatchCreateTasks, batch, &batched);
   expect(refused, refused.error_code(), "requests[1].task.lua.script");
 
-  grpc::ClientContext context;
-  SetTestDeadline(context);
-  auto stream = server.tasks().SubmitTasks(&context);
   v1::SubmitTasksRequest frame;
-  frame.set_client_sequence(1);
   *frame.add_requests() = ScriptRequest("scripts/none");
   *frame.add_requests() = LuaRequest("return 1");
-  ASSERT_TRUE(stream->Write(frame));
-  stream->WritesDone();
-  v1::SubmitTasksResponse response;
-  ASSERT_TRUE(stream->Read(&response));
-  ASSERT_EQ(response.acks(0).results_size(), 2);
-  const auto& error = response.acks(0).results(0).error();
+  const v1::SubmitTasksAck ack = SubmitFrame(server, std::move(frame));
+  ASSERT_EQ(ack.results_size(), 2);
+  const auto& error = ack.results(0).error();
   expect(error, error.code(), "task.lua.script");
-  EXPECT_FALSE(response.acks(0).results(1).name().empty());
-  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_FALSE(ack.results(1).name().empty());
 }
 
 TEST(Scripts, BatchesAndStreamsSubmitByName) {
@@ -203,18 +210,11 @@ TEST(Scripts, BatchesAndStreamsSubmitByName) {
   std::vector<std::string> names;
   for (const v1::Task& task : batched.tasks()) names.push_back(task.name());
 
-  grpc::ClientContext context;
-  SetTestDeadline(context);
-  auto stream = server.tasks().SubmitTasks(&context);
   v1::SubmitTasksRequest frame;
-  frame.set_client_sequence(1);
   *frame.add_requests() = ScriptRequest("scripts/s", "c");
-  ASSERT_TRUE(stream->Write(frame));
-  stream->WritesDone();
-  v1::SubmitTasksResponse response;
-  ASSERT_TRUE(stream->Read(&response));
-  names.push_back(response.acks(0).results(0).name());
-  EXPECT_TRUE(stream->Finish().ok());
+  const v1::SubmitTasksAck ack = SubmitFrame(server, std::move(frame));
+  ASSERT_EQ(ack.results_size(), 1);
+  names.push_back(ack.results(0).name());
 
   std::vector<std::string> results;
   for (const std::string& name : names) {

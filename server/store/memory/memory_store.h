@@ -50,7 +50,7 @@ class MemoryStore final : public TaskStore {
   WaitId Watch(WatchRequest request, Callback<absl::StatusOr<EventBatch>> done) override;
   WaitId WatchQueue(WatchQueueRequest request, Callback<absl::StatusOr<QueueEventBatch>> done) override;
   void GetQueue(std::string name, Callback<absl::StatusOr<v1::Queue>> done) override;
-  void ListQueues(ListQueuesRequest request, Callback<absl::StatusOr<QueuePage>> done) override;
+  void ListQueues(NamePage request, Callback<absl::StatusOr<QueuePage>> done) override;
   void UpdateQueue(v1::Queue settings, google::protobuf::FieldMask mask,
                    Callback<absl::StatusOr<v1::Queue>> done) override;
   void SetQueueState(std::string name, v1::QueueState state,
@@ -59,7 +59,7 @@ class MemoryStore final : public TaskStore {
   void GetQueueStats(std::string name, Callback<absl::StatusOr<v1::QueueStats>> done) override;
   void PutScript(PutScriptRequest request, Callback<absl::StatusOr<v1::Script>> done) override;
   void GetScript(GetScriptRequest request, Callback<absl::StatusOr<v1::Script>> done) override;
-  void ListScripts(ListScriptsRequest request, Callback<absl::StatusOr<ScriptPage>> done) override;
+  void ListScripts(NamePage request, Callback<absl::StatusOr<ScriptPage>> done) override;
   void DeleteScript(std::string name, Callback<absl::Status> done) override;
   void StopWaiting(WaitId id) override;
   void Close() override;

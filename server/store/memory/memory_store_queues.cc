@@ -126,13 +126,13 @@ void MemoryStore::GetQueue(std::string name, Callback<absl::StatusOr<v1::Queue>>
   done(std::move(result));
 }
 
-void MemoryStore::ListQueues(ListQueuesRequest request, Callback<absl::StatusOr<QueuePage>> done) {
+void MemoryStore::ListQueues(NamePage request, Callback<absl::StatusOr<QueuePage>> done) {
   absl::StatusOr<QueuePage> page = task::ShuttingDown();
   {
     absl::MutexLock lock(&mu_);
     if (!closed_) page = QueuePage();
     for (auto it = queues_.upper_bound(request.after_name); page.ok() && it != queues_.end(); ++it) {
-      page->more = static_cast<int>(page->queues.size()) == request.max_queues;
+      page->more = static_cast<int>(page->queues.size()) == request.max_entries;
       if (page->more) break;
       page->queues.push_back(it->second->View());
     }

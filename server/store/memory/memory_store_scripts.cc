@@ -86,14 +86,14 @@ void MemoryStore::GetScript(GetScriptRequest request, Callback<absl::StatusOr<v1
   }
 }
 
-void MemoryStore::ListScripts(ListScriptsRequest request, Callback<absl::StatusOr<ScriptPage>> done) {
+void MemoryStore::ListScripts(NamePage request, Callback<absl::StatusOr<ScriptPage>> done) {
   absl::StatusOr<ScriptPage> page = task::ShuttingDown();
   {
     absl::MutexLock lock(&mu_);
     if (!closed_) {
       page = ScriptPage();
-      for (const ScriptVersion* version : scripts_.ListAfter(request.after_name, request.max_scripts + 1)) {
-        page->more = static_cast<int>(page->scripts.size()) == request.max_scripts;
+      for (const ScriptVersion* version : scripts_.ListAfter(request.after_name, request.max_entries + 1)) {
+        page->more = static_cast<int>(page->scripts.size()) == request.max_entries;
         if (!page->more) page->scripts.push_back(View(*version, /*with_source=*/false));
       }
     }

@@ -250,7 +250,7 @@ class StoreFixture : public LeaseHolder {
   absl::StatusOr<v1::Queue> GetQueue(const std::string& queue) {
     return Await<absl::StatusOr<v1::Queue>>([&](auto done) { store().GetQueue(queue, std::move(done)); });
   }
-  absl::StatusOr<QueuePage> ListQueues(ListQueuesRequest request) {
+  absl::StatusOr<QueuePage> ListQueues(NamePage request) {
     return Await<absl::StatusOr<QueuePage>>(
         [&](auto done) { store().ListQueues(std::move(request), std::move(done)); });
   }
@@ -276,7 +276,7 @@ class StoreFixture : public LeaseHolder {
       store().GetScript({name, version}, std::move(done));
     });
   }
-  absl::StatusOr<ScriptPage> ListScripts(ListScriptsRequest request) {
+  absl::StatusOr<ScriptPage> ListScripts(NamePage request) {
     return Await<absl::StatusOr<ScriptPage>>(
         [&](auto done) { store().ListScripts(std::move(request), std::move(done)); });
   }
