@@ -170,9 +170,11 @@ void Interpreter::GiveWay(uint64_t attempt) {
 
 int64_t Interpreter::CheckCpuTime() {
   if (current_ == 0) return 0;
-  const int64_t excess = run_->cpu_before + CpuClock::Exact() - turn_start_ - run_->cpu_limit;
-  if (excess > 0) interrupts::Abandon(Ending::kCpuExceeded);
-  return excess;
+  // The turn may have begun a little later than now, as the clock had it.
+  const int64_t used = run_->cpu_before + CpuClock::Exact() - turn_start_;
+  if (used <= run_->cpu_limit) return 0;
+  interrupts::Abandon(Ending::kCpuExceeded);
+  return used - run_->cpu_limit;
 }
 
 bool Interpreter::Prepare(const Run& run, bool compiled) {

@@ -60,7 +60,7 @@ class Interpreter {
   // Lets the run be parked soon, if it can be and `attempt` is what runs.
   void GiveWay(uint64_t attempt);
   // Ends the run when it has used more CPU time than it may, this turn and before. By how much, in
-  // nanoseconds; not positive if it has not.
+  // nanoseconds; 0 if it has not.
   int64_t CheckCpuTime();
   bool IsRunning() const { return current_ != 0; }
 

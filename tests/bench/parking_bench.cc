@@ -65,12 +65,12 @@ Parking ParkScripts(const Options& options, int tasks, double seconds) {
         });
     // So that each starts at once, and the time to wake it is known.
     absl::MutexLock lock(&mu);
-    const auto near = [&] { return parked >= i - 32; };
+    const auto near = [&] { return parked >= i - 32 || over > 0; };
     mu.Await(absl::Condition(&near));
   }
   {
     absl::MutexLock lock(&mu);
-    const auto all_parked = [&] { return parked == tasks; };
+    const auto all_parked = [&] { return parked == tasks || over > 0; };
     mu.Await(absl::Condition(&all_parked));
     if (over > 0) Fail("not all scripts were parked at once");
   }
