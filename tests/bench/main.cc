@@ -35,6 +35,7 @@ constexpr Scenario kScenarios[] = {{"create_task", MeasureCreateTask},
                                    {"idle_streams", MeasureIdleStreams},
                                    {"batches", MeasureBatches},
                                    {"store", MeasureStore},
+                                   {"log", MeasureLog},
                                    {"scripts", MeasureScripts},
                                    {"parking", MeasureParking},
                                    {"stopping", MeasureStopping}};

@@ -33,6 +33,9 @@ Table MeasureBatches(const Options& options);
 // What a waiting task takes in the memory store, and whether depth slows a claim.
 Table MeasureStore(const Options& options);
 
+// What a task costs in the durable log.
+Table MeasureLog(const Options& options);
+
 // What a sandbox process adds to a trivial script and to a loop.
 Table MeasureScripts(const Options& options);
 

@@ -1,0 +1,381 @@
+// The log's files: what is appended, what is there after a failure, and what is refused.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "server/store/log/committer.h"
+#include "server/store/log/crc32c.h"
+#include "server/store/log/log_reader.h"
+#include "server/store/log/posix_file_system.h"
+#include "server/store/log/segment_reader.h"
+#include "tests/store/log/fake_disk.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+namespace errand::store::log {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr uint64_t kSegmentBytes = 16 << 10;  // Full after a few groups.
+constexpr uint8_t kType = 7;
+
+// A log on a disk, as a server has it from its start to its end.
+class Log {
+ public:
+  static absl::StatusOr<std::unique_ptr<Log>> Open(FileSystem* disk) {
+    std::unique_ptr<Log> log(new Log);
+    auto files = SegmentFiles::Open(disk, kSegmentBytes);
+    if (!files.ok()) return files.status();
+    log->files_ = *std::move(files);
+    absl::StatusOr<LogEnd> end = ReadLog(*log->files_, [&](Place, const Record& record) {
+      EXPECT_EQ(record.type, kType);
+      log->read_.emplace_back(record.body);
+      return absl::OkStatus();
+    });
+    if (!end.ok()) return end.status();
+    log->end_ = *end;
+    log->committer_ = std::make_unique<Committer>(log->files_.get(), end->next_segment, end->end);
+    return log;
+  }
+
+  const std::vector<std::string>& read() const { return read_; }
+  const LogEnd& end() const { return end_; }
+  Committer& committer() { return *committer_; }
+
+  Place Append(const std::vector<std::string>& bodies) {
+    std::vector<Record> group;
+    for (const std::string& body : bodies) group.push_back({.type = kType, .continues = false, .body = body});
+    return committer_->Append(absl::MakeSpan(group));
+  }
+
+  absl::Status Sync() {
+    absl::Notification done;
+    absl::Status status;
+    committer_->WhenSynced([&](const absl::Status& synced) {
+      status = synced;
+      done.Notify();
+    });
+    done.WaitForNotification();
+    return status;
+  }
+
+ private:
+  Log() = default;
+
+  std::unique_ptr<SegmentFiles> files_;
+  std::vector<std::string> read_;
+  LogEnd end_;
+  std::unique_ptr<Committer> committer_;
+};
+
+std::vector<std::string> ReadAll(FileSystem* disk) {
+  const auto log = Log::Open(disk);
+  EXPECT_TRUE(log.ok()) << log.status();
+  return log.ok() ? (*log)->read() : std::vector<std::string>{"unreadable"};
+}
+
+TEST(Crc32c, IsCastagnolis) {
+  EXPECT_EQ(Crc32c("123456789"), 0xE3069283u);
+  EXPECT_EQ(Crc32c("6789", Crc32c("12345")), 0xE3069283u);
+  EXPECT_EQ(Crc32c(std::string(32, '\0')), 0x8A9136AAu);  // RFC 3720, appendix B.4.
+}
+
+TEST(RecordFormat, ARecordIsKnownByItsPlaceOnly) {
+  const Place place{3, 4096};
+  std::string bytes;
+  AppendRecord({.type = kType, .continues = true, .body = "body"}, place, bytes);
+  EXPECT_EQ(bytes.size(), RecordBytes(4));
+  Record record;
+  ASSERT_EQ(ParseRecord(bytes, place, record), Parsed::kRecord);
+  EXPECT_EQ(record.type, kType);
+  EXPECT_TRUE(record.continues);
+  EXPECT_EQ(record.body, "body");
+  EXPECT_EQ(ParseRecord(bytes, {4, 4096}, record), Parsed::kNothing);
+  EXPECT_EQ(ParseRecord(bytes, {3, 4104}, record), Parsed::kInvalid);
+  EXPECT_EQ(ParseRecord(bytes, {3 + (uint64_t{1} << 32), 4096}, record), Parsed::kInvalid);
+  EXPECT_EQ(ParseRecord(bytes.substr(0, 16), place, record), Parsed::kCutOff);
+  EXPECT_EQ(ParseRecord(std::string(64, '\0'), place, record), Parsed::kNothing);
+}
+
+TEST(RecordFormat, AnyFlippedBitIsSeen) {
+  const Place place{1, 4096};
+  std::string bytes;
+  AppendRecord({.type = kType, .continues = false, .body = "some body"}, place, bytes);
+  for (size_t bit = 0; bit < (kRecordHeaderBytes + 9) * 8; ++bit) {
+    std::string flipped = bytes;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ 1 << bit % 8);
+    Record record;
+    EXPECT_NE(ParseRecord(flipped, place, record), Parsed::kRecord) << bit;
+  }
+}
+
+TEST(LogTest, WhatIsAppendedIsReadInOrderOverManySegments) {
+  FakeDisk disk;
+  std::vector<std::string> expected;
+  for (int run = 0; run < 3; ++run) {
+    auto log = Log::Open(&disk);
+    ASSERT_TRUE(log.ok()) << log.status();
+    EXPECT_EQ((*log)->read(), expected);
+    EXPECT_FALSE((*log)->end().torn);
+    for (int i = 0; i < 100; ++i) {
+      expected.push_back(absl::StrCat("run ", run, " ", i, std::string(500, 'x')));
+      (*log)->Append({expected.back()});
+    }
+    EXPECT_TRUE((*log)->Sync().ok());
+  }
+  EXPECT_EQ(ReadAll(&disk), expected);
+}
+
+TEST(LogTest, WhatNobodyWaitsForIsWrittenWhenTheLogIsClosed) {
+  FakeDisk disk;
+  (*Log::Open(&disk))->Append({"a", "b"});
+  EXPECT_THAT(ReadAll(&disk), ElementsAre("a", "b"));
+}
+
+TEST(LogTest, WhatNobodyWaitsForIsSyncedSoon) {
+  FakeDisk disk;
+  auto log = *Log::Open(&disk);
+  log->Append({"a"});
+  absl::Notification written;
+  log->committer().WhenWritten([&](const absl::Status& status) {
+    EXPECT_TRUE(status.ok());
+    written.Notify();
+  });
+  written.WaitForNotification();
+  // The disk's next operation is the sync.
+  for (const int before = disk.operations(); disk.operations() == before;)
+    absl::SleepFor(absl::Milliseconds(1));
+  std::mt19937_64 random(1);
+  disk.LosePower(random);
+  EXPECT_THAT(ReadAll(&disk), ElementsAre("a"));
+}
+
+TEST(LogTest, AfterAFailureNothingIsWrittenAndEverybodyIsTold) {
+  FakeDisk disk;
+  auto log = *Log::Open(&disk);
+  log->Append({"a"});
+  ASSERT_TRUE(log->Sync().ok());
+  disk.FailAfter(1, absl::UnavailableError("I/O error"));  // The sync; the write before it goes well.
+  log->Append({"b"});
+  EXPECT_EQ(log->Sync().message(), "I/O error");
+  const int operations = disk.operations();
+  EXPECT_EQ(log->Append({"c"}), Place());
+  EXPECT_EQ(log->Sync().message(), "I/O error");
+  EXPECT_EQ(log->committer().status().message(), "I/O error");
+  EXPECT_EQ(disk.operations(), operations) << "a sync that failed must not be tried again";
+}
+
+TEST(LogTest, ARecycledFilesOldRecordsAreNotReadAgain) {
+  FakeDisk disk;
+  {
+    auto files = *SegmentFiles::Open(&disk, kSegmentBytes);
+    {
+      Committer committer(files.get(), 1, Place());
+      for (int i = 0; i < 40; ++i) {
+        Record record{.type = kType, .continues = false, .body = "old"};
+        committer.Append({&record, 1});
+      }
+    }
+    ASSERT_TRUE(files->Release(1).ok());
+    Committer committer(files.get(), 2, Place());
+    Record record{.type = kType, .continues = false, .body = "new"};
+    committer.Append({&record, 1});
+  }
+  EXPECT_THAT(ReadAll(&disk), ElementsAre("new"));
+}
+
+TEST(LogTest, DamageToWhatWasSyncedIsRefusedWithItsPlace) {
+  FakeDisk disk;
+  {
+    auto log = *Log::Open(&disk);
+    for (const char* body : {"first", "second", "third"}) {
+      log->Append({body});
+      ASSERT_TRUE(log->Sync().ok());
+    }
+  }
+  const std::string whole = disk.Contents(SegmentName(1));
+  const size_t second = whole.find("second");
+  const size_t third = whole.find("third");
+  for (const size_t at :
+       {second, second - kRecordHeaderBytes, second - kRecordHeaderBytes + 12, third - 40}) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 4);
+    disk.SetContents(SegmentName(1), damaged);
+    const auto log = Log::Open(&disk);
+    if (at > second + 6) {
+      // The mark of the last write: nobody can tell that it had been synced.
+      ASSERT_TRUE(log.ok()) << log.status();
+      EXPECT_THAT((*log)->read(), ElementsAre("first", "second"));
+    } else {
+      EXPECT_EQ(log.status().code(), absl::StatusCode::kDataLoss) << at;
+      EXPECT_THAT(log.status().message(), HasSubstr(absl::StrCat(SegmentName(1), " is damaged at byte ",
+                                                                 second - kRecordHeaderBytes)));
+    }
+  }
+}
+
+TEST(LogTest, ALostEndOfAnEarlierSegmentIsRefused) {
+  FakeDisk disk;
+  (*Log::Open(&disk))->Append({"first"});
+  (*Log::Open(&disk))->Append({"second"});
+  std::string damaged = disk.Contents(SegmentName(1));
+  std::fill(damaged.begin() + kSegmentHeaderBytes, damaged.end(), '\0');
+  disk.SetContents(SegmentName(1), damaged);
+  const auto log = Log::Open(&disk);
+  EXPECT_EQ(log.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(log.status().message(), HasSubstr("damaged at byte 4096"));
+}
+
+TEST(LogTest, AnyDamageIsRefusedOrLeavesAPrefix) {
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 2'000; ++i) {
+    std::string changes((1 + random() % 4) * 5, '\0');
+    for (char& byte : changes) byte = static_cast<char>(random());
+    LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(changes.data()), changes.size());
+  }
+}
+
+TEST(LogTest, AnotherVersionIsRefusedByItsName) {
+  FakeDisk disk;
+  disk.SetContents(SegmentName(1), FormatSegmentHeader({.version = 99, .number = 1, .previous_end = {}}));
+  const auto log = Log::Open(&disk);
+  EXPECT_EQ(log.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(log.status().message(), HasSubstr("format version 99"));
+}
+
+// A history of appends and syncs on a disk that fails, and the loss of power after it. What was acknowledged
+// must be there, in order, groups as a whole, and nothing that was not appended.
+class History {
+ public:
+  explicit History(uint64_t seed) : random_(seed) {}
+
+  // Runs at most `steps`; an operation of the disk fails after `operations`, if that is not negative.
+  void Run(FakeDisk& disk, int steps, int operations) {
+    auto opened = Log::Open(&disk);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    Check((*opened)->read());
+    appended_ = (*opened)->read();
+    acknowledged_ = appended_.size();
+    absl::Mutex mu;
+    size_t known = acknowledged_;
+    if (operations >= 0) disk.FailAfter(operations, absl::UnavailableError("failure"));
+    for (int step = 0; step < steps; ++step) {
+      std::vector<std::string> group;
+      const uint64_t records = 1 + random_() % 3;
+      for (uint64_t i = 0; i < records; ++i) {
+        // The first says how many follow.
+        group.push_back(absl::StrCat(i == 0 ? records : 0, " ", next_++, std::string(random_() % 3000, 'x')));
+      }
+      (*opened)->Append(group);
+      appended_.insert(appended_.end(), group.begin(), group.end());
+      (*opened)->committer().WhenSynced([&, count = appended_.size()](const absl::Status& status) {
+        absl::MutexLock lock(&mu);
+        if (status.ok()) known = count;
+      });
+      if (random_() % 2 == 0 && !(*opened)->Sync().ok()) break;
+    }
+    *opened = nullptr;
+    absl::MutexLock lock(&mu);
+    acknowledged_ = known;
+  }
+
+  // After a loss of power, too.
+  void Check(const std::vector<std::string>& read) {
+    ASSERT_GE(read.size(), acknowledged_);
+    ASSERT_LE(read.size(), appended_.size());
+    for (size_t i = 0; i < read.size(); ++i) ASSERT_EQ(read[i], appended_[i]);
+    for (size_t i = 0; i < read.size();) {
+      size_t records = 0;
+      ASSERT_TRUE(absl::SimpleAtoi(read[i].substr(0, 1), &records));
+      ASSERT_GT(records, 0u);
+      i += records;
+      ASSERT_LE(i, read.size()) << "a part of a group";
+    }
+  }
+
+  std::mt19937_64& random() { return random_; }
+
+ private:
+  std::mt19937_64 random_;
+  uint64_t next_ = 0;
+  std::vector<std::string> appended_;
+  size_t acknowledged_ = 0;
+};
+
+TEST(LogTest, AShortHistorySurvivesAFailureAndTheLossOfPowerAtEveryOperation) {
+  FakeDisk whole;
+  History(1).Run(whole, 12, -1);
+  const int operations = whole.operations();
+  ASSERT_GT(operations, 20);
+  for (int failing = 0; failing < operations; ++failing) {
+    for (uint64_t seed = 0; seed < 10; ++seed) {
+      SCOPED_TRACE(absl::StrCat("operation ", failing, ", seed ", seed));
+      FakeDisk disk;
+      History history(1);
+      history.Run(disk, 12, failing);
+      std::mt19937_64 power(seed);
+      disk.LosePower(power);
+      history.Run(disk, 3, -1);
+      if (testing::Test::HasFatalFailure()) return;
+    }
+  }
+}
+
+// ERRAND_POWER_LOSSES: how many; 100 if it is not set.
+TEST(LogTest, LongHistoriesSurviveManyLossesOfPower) {
+  const char* const wanted = std::getenv("ERRAND_POWER_LOSSES");
+  const int losses = wanted == nullptr ? 100 : std::atoi(wanted);
+  std::mt19937_64 random(42);
+  for (int done = 0; done < losses;) {
+    FakeDisk disk;
+    History history(random());
+    for (int i = 0; i < 10; ++i, ++done) {
+      history.Run(disk, static_cast<int>(random() % 60), static_cast<int>(random() % 200));
+      if (testing::Test::HasFatalFailure()) return;
+      disk.LosePower(random);
+    }
+    history.Run(disk, 1, -1);
+    if (testing::Test::HasFatalFailure()) return;
+  }
+}
+
+TEST(PosixFileSystem, ASecondServerIsRefused) {
+  const std::string path = testing::TempDir() + "log_lock";
+  const auto first = PosixFileSystem::OpenFolder(path);
+  ASSERT_TRUE(first.ok()) << first.status();
+  const auto second = PosixFileSystem::OpenFolder(path);
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(second.status().message(), HasSubstr("in use by another server"));
+}
+
+TEST(PosixFileSystem, KeepsALog) {
+  const std::string path = testing::TempDir() + absl::StrCat("log_", getpid());
+  {
+    const auto disk = *PosixFileSystem::OpenFolder(path);
+    auto log = *Log::Open(disk.get());
+    log->Append({"a", "b"});
+    EXPECT_TRUE(log->Sync().ok());
+  }
+  const auto disk = *PosixFileSystem::OpenFolder(path);
+  EXPECT_THAT(ReadAll(disk.get()), ElementsAre("a", "b"));
+  EXPECT_GT(*disk->FreeBytes(), 0u);
+  const std::vector<std::string> names = *disk->List();
+  for (const std::string& name : names) EXPECT_TRUE(disk->Remove(name).ok());
+  EXPECT_THAT(*disk->List(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace errand::store::log
