@@ -125,7 +125,7 @@ History& Record::Grown() {
   if (history != nullptr) return *history;
   history = std::make_unique<History>();
   // What a task without history has gone through. It is no news for those who watch the queue.
-  if (state == v1::TASK_STATE_QUEUED) Number(StateEvent(), create_time);
+  if (state == v1::TASK_STATE_QUEUED) AddPlain(create_time);
   return *history;
 }
 
@@ -138,13 +138,18 @@ void Record::Enter(v1::TaskState new_state, absl::Time now, absl::Time due) {
   state = new_state;
   ++revision;
   if (implied) return;
-  History& past = *history;
-  auto event = StateEvent();
+  const v1::Task& output = history->output;
+  const bool attempted = state != v1::TASK_STATE_RUNNING && (output.has_result() || output.has_usage());
+  if (queue->log == nullptr && !output.has_error() && !attempted && state != v1::TASK_STATE_SCHEDULED) {
+    AddPlain(now);
+    return;
+  }
+  auto event = std::make_shared<v1::TaskEvent>();
   v1::StateChange& change = *event->mutable_state();
-  const v1::Task& output = past.output;
+  change.set_state(state);
   if (output.has_error()) *change.mutable_error() = output.error();
-  if (output.has_result() && state != v1::TASK_STATE_RUNNING) *change.mutable_result() = output.result();
-  if (output.has_usage() && state != v1::TASK_STATE_RUNNING) *change.mutable_usage() = output.usage();
+  if (output.has_result() && attempted) *change.mutable_result() = output.result();
+  if (output.has_usage() && attempted) *change.mutable_usage() = output.usage();
   if (state == v1::TASK_STATE_SCHEDULED) *change.mutable_schedule_time() = task::ToProto(due);
   Add(std::move(event), now);
 }
@@ -155,8 +160,9 @@ void Record::AddReport(v1::TaskEvent event, absl::Time now, size_t max_events) {
   if (event.has_progress()) {
     *past.output.mutable_progress() = event.progress();
     ++revision;
-    const bool replaces = events.size() > past.dropped && events.back()->has_progress() &&
-                          events.back()->attempt() == past.output.attempt_count() &&
+    const v1::TaskEvent* const last = events.size() > past.dropped ? events.back().made.get() : nullptr;
+    const bool replaces = last != nullptr && last->has_progress() &&
+                          last->attempt() == past.output.attempt_count() &&
                           latest_sequence() > past.read_sequence &&
                           (queue->log == nullptr || !queue->log->HasBeenRead(past.log_position));
     if (replaces) {
@@ -166,30 +172,38 @@ void Record::AddReport(v1::TaskEvent event, absl::Time now, size_t max_events) {
     }
   }
   Add(std::make_shared<v1::TaskEvent>(std::move(event)), now);
-  if (events.size() - past.dropped > max_events) events[past.dropped++].reset();
+  if (events.size() - past.dropped > max_events) events[past.dropped++] = {};
   if (past.dropped > max_events) {
     events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(past.dropped));
     past.dropped = 0;
   }
 }
 
-std::shared_ptr<v1::TaskEvent> Record::StateEvent() const {
-  auto event = std::make_shared<v1::TaskEvent>();
-  event->mutable_state()->set_state(state);
-  return event;
-}
-
 void Record::Add(std::shared_ptr<v1::TaskEvent> event, absl::Time now) {
-  history->log_position = queue->log != nullptr ? queue->log->Append(event) : 0;
-  Number(std::move(event), now);
-}
-
-void Record::Number(std::shared_ptr<v1::TaskEvent> event, absl::Time now) {
   event->set_sequence(history->next_sequence++);
   event->set_task(std::string(name()));
   event->set_attempt(history->output.attempt_count());
   *event->mutable_event_time() = task::ToProto(now);
-  history->events.push_back(std::move(event));
+  history->log_position = queue->log != nullptr ? queue->log->Append(event) : 0;
+  KeptEvent kept;
+  kept.made = std::move(event);
+  history->events.push_back(std::move(kept));
+}
+
+void Record::AddPlain(absl::Time now) {
+  ++history->next_sequence;
+  history->log_position = 0;
+  history->events.push_back({nullptr, absl::ToUnixNanos(now), history->output.attempt_count(), state});
+}
+
+std::shared_ptr<const v1::TaskEvent> Record::Make(const KeptEvent& event, int64_t sequence) const {
+  auto made = std::make_shared<v1::TaskEvent>();
+  made->set_sequence(sequence);
+  made->set_task(std::string(name()));
+  made->set_attempt(event.attempt);
+  *made->mutable_event_time() = task::ToProto(absl::FromUnixNanos(event.unix_nanos));
+  made->mutable_state()->set_state(event.state);
+  return made;
 }
 
 EventBatch Record::EventsAfter(int64_t sequence, int max_events) {
@@ -198,7 +212,10 @@ EventBatch Record::EventsAfter(int64_t sequence, int max_events) {
   const auto first =
       past.events.begin() + static_cast<std::ptrdiff_t>(past.dropped) + (sequence + 1 - oldest_sequence());
   const auto last = first + std::min<int64_t>(max_events, past.events.end() - first);
-  batch.events.assign(first, last);
+  for (auto event = first; event != last; ++event) {
+    if (event->made == nullptr) event->made = Make(*event, past.next_sequence - (past.events.end() - event));
+    batch.events.push_back(event->made);
+  }
   batch.ended = ended() && last == past.events.end();
   if (!batch.events.empty()) {
     past.read_sequence = std::max(past.read_sequence, batch.events.back()->sequence());

@@ -18,14 +18,23 @@ struct KeyLine;
 struct Queue;
 struct ScriptVersion;
 
+// An event of a task. One that says nothing but a state, as most do, is not made before somebody reads it.
+struct KeptEvent {
+  std::shared_ptr<const v1::TaskEvent> made;
+  // Of one that is not made.
+  int64_t unix_nanos = 0;
+  int32_t attempt = 0;
+  v1::TaskState state = v1::TASK_STATE_UNSPECIFIED;
+};
+
 // What a task has gone through. Most of the tasks that wait have gone through nothing yet but being queued,
 // and have no History: that keeps them small.
 struct History {
   v1::Task output;    // The output-only fields that change after creation, but state and etag.
   int32_t tries = 0;  // Attempts since the last Retry.
 
-  std::vector<std::shared_ptr<const v1::TaskEvent>> events;
-  size_t dropped = 0;  // So many of `events` at the front are null: erased together, not one by one.
+  std::vector<KeptEvent> events;
+  size_t dropped = 0;  // So many of `events` at the front are empty: erased together, not one by one.
   int64_t next_sequence = 1;
   int64_t read_sequence = 0;  // Events up to this one have been read and may not change any more.
   int64_t log_position = 0;   // Of the last event in the queue's log; 0 if it is not there.
@@ -108,11 +117,11 @@ struct Record {
 
  private:
   v1::Task Unpack(v1::TaskView view) const;
-  std::shared_ptr<v1::TaskEvent> StateEvent() const;
   // Adds an event to the task's and to the queue's log.
   void Add(std::shared_ptr<v1::TaskEvent> event, absl::Time now);
-  // Adds an event to the task's.
-  void Number(std::shared_ptr<v1::TaskEvent> event, absl::Time now);
+  // Adds an event of the present state to the task's, to be made later.
+  void AddPlain(absl::Time now);
+  std::shared_ptr<const v1::TaskEvent> Make(const KeptEvent& event, int64_t sequence) const;
 };
 
 }  // namespace errand::store
