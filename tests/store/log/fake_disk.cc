@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace errand::store::log {
@@ -73,6 +74,22 @@ int FakeDisk::operations() const {
 void FakeDisk::SetCapacity(uint64_t bytes) {
   absl::MutexLock lock(&mu_);
   capacity_ = bytes;
+}
+
+void FakeDisk::WaitForFile(absl::string_view suffix) const {
+  absl::MutexLock lock(&mu_);
+  const auto is_there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return std::any_of(folder_.begin(), folder_.end(),
+                       [&](const auto& entry) { return absl::EndsWith(entry.first, suffix); });
+  };
+  mu_.Await(absl::Condition(&is_there));
+}
+
+void FakeDisk::WaitUntilSynced(const std::string& name) const {
+  absl::MutexLock lock(&mu_);
+  const Inode* const inode = folder_.at(name).get();
+  const auto is_synced = [inode] { return inode->bytes == inode->synced; };
+  mu_.Await(absl::Condition(&is_synced));
 }
 
 std::string FakeDisk::Contents(const std::string& name) const {

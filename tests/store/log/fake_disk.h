@@ -37,6 +37,10 @@ class FakeDisk final : public FileSystem {
   // Bytes that all files together may have.
   void SetCapacity(uint64_t bytes);
 
+  // Wait until there is a file whose name ends like this; until all that was written to a file is synced.
+  void WaitForFile(absl::string_view suffix) const;
+  void WaitUntilSynced(const std::string& name) const;
+
   // A file's bytes as they are read now, for tests that damage them.
   std::string Contents(const std::string& name) const;
   void SetContents(const std::string& name, std::string contents);

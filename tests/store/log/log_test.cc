@@ -155,9 +155,7 @@ TEST(LogTest, WhatNobodyWaitsForIsSyncedSoon) {
     written.Notify();
   });
   written.WaitForNotification();
-  // The disk's next operation is the sync.
-  for (const int before = disk.operations(); disk.operations() == before;)
-    absl::SleepFor(absl::Milliseconds(1));
+  disk.WaitUntilSynced(SegmentName(1));
   std::mt19937_64 random(1);
   disk.LosePower(random);
   EXPECT_THAT(ReadAll(&disk), ElementsAre("a"));
@@ -168,6 +166,7 @@ TEST(LogTest, AfterAFailureNothingIsWrittenAndEverybodyIsTold) {
   auto log = *Log::Open(&disk);
   log->Append({"a"});
   ASSERT_TRUE(log->Sync().ok());
+  disk.WaitForFile(".spare");                              // The next operations are the committer's.
   disk.FailAfter(1, absl::UnavailableError("I/O error"));  // The sync; the write before it goes well.
   log->Append({"b"});
   EXPECT_EQ(log->Sync().message(), "I/O error");
