@@ -42,11 +42,12 @@ const char* ContentType(sandbox::Content content) {
   return "application/json";
 }
 
-// More progress than a worker sends: a few reports with each write, which come every few milliseconds, or
-// after 32 KiB.
+// More progress than a worker sends: a few reports with each write, which come every few milliseconds, after
+// 32 KiB, or as the script is parked.
 constexpr int64_t kMaxProgressReports = 1000;
 constexpr int64_t kMaxProgressReportsPerSecond = 10'000;
 constexpr int64_t kBytesForAProgressReport = 1024;
+constexpr int64_t kProgressReportsBeforeParking = 10;
 
 }  // namespace
 
@@ -105,6 +106,7 @@ void LuaAttempt::AppendFrame(uint64_t seed, absl::Duration epoch, std::string& b
 }
 
 void LuaAttempt::Park(const sandbox::Parked& parked, const SandboxProcess& process) {
+  ++times_parked_;
   generation_ = process.generation();
   parked_by_ = process.pid();
   why_parked_ = parked.why;
@@ -139,6 +141,7 @@ bool LuaAttempt::OnEvent(const sandbox::Frame& frame) {
     const absl::Duration since = MonotonicNow() - started_;
     ++progress_reports_;
     if (progress_reports_ > kMaxProgressReports + output_bytes_ / kBytesForAProgressReport +
+                                times_parked_ * kProgressReportsBeforeParking +
                                 kMaxProgressReportsPerSecond * (1 + absl::ToInt64Seconds(since))) {
       return false;
     }

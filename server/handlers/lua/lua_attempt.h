@@ -134,6 +134,7 @@ class LuaAttempt {
   std::unique_ptr<std::string> request_;
   int64_t output_bytes_ = 0;
   int64_t progress_reports_ = 0;
+  int64_t times_parked_ = 0;
   bool alone_ = false;
   bool has_left_ = false;
   KillReason kill_reason_ = KillReason::kNone;

@@ -214,6 +214,12 @@ TEST_F(LimitsTest, ADeadlineIsKeptWhereASpareTakesOver) {
   }
 }
 
+TEST_F(LimitsTest, ProgressBetweenShortSleepsIsNoBreachOfTheProtocol) {
+  const auto run = Run("for i = 1, 15000 do task.progress(i) task.sleep(0) end");
+  EXPECT_TRUE(run->Wait().status.ok()) << run->Wait().status;
+  EXPECT_EQ(run->events().back(), "15000/0 ");
+}
+
 TEST_F(LimitsTest, ProgressIsNotSentMoreOftenThanAWatcherCouldRead) {
   const auto run = Run("for i = 1, 100000 do task.progress(i) end");
   EXPECT_TRUE(run->Wait().status.ok()) << run->Wait().status;
