@@ -123,7 +123,9 @@ void LuaHandler::Dispatch() {
   }
   if (!HasReady()) return;
   for (const auto& worker : workers_) {
-    if (worker->state == State::kBusy && !worker->stuck) WatchUntil(worker->turn_start + kSlice);
+    if (worker->state != State::kBusy || worker->stuck) continue;
+    WatchUntil(kSlice +
+               (worker->asked_at == absl::InfiniteDuration() ? worker->turn_start : worker->asked_at));
   }
 }
 
@@ -262,13 +264,19 @@ void LuaHandler::WatchUntil(absl::Duration time) {
 
 void LuaHandler::OnClock() {
   if (clock_ == nullptr) return;
-  std::vector<std::unique_ptr<LuaAttempt>> due;
+  std::vector<LuaAttempt*> resumed;  // Nobody ends them before this thread is back in the loop.
   bool missing = false;
   {
     absl::MutexLock lock(&mu_);
     watched_until_ = absl::ZeroDuration();  // Whatever comes up meanwhile is seen below.
     const absl::Duration now = LuaAttempt::MonotonicNow();
-    while (auto attempt = parked_.TakeDue(now)) due.push_back(std::move(attempt));
+    while (auto attempt = parked_.TakeDue(now)) {
+      if (attempt->has_left()) {
+        attempt->set_has_left(false);
+        resumed.push_back(attempt.get());
+      }
+      Resume(std::move(attempt), now);
+    }
     absl::Duration next = parked_.NextDue();
     const bool wanted = HasReady() && !HasFreeWorker();
     for (const auto& worker : workers_) {
@@ -300,10 +308,20 @@ void LuaHandler::OnClock() {
     watched_until_ = next;
     clock_->Set(next - now);
     // Only now: what is fed has deadlines that `next` does not know.
-    if (missing) Dispatch();
+    Dispatch();
   }
   if (missing) StartMissing();
-  for (auto& attempt : due) Wake(std::move(attempt));
+  for (LuaAttempt* attempt : resumed) attempt->observer().OnResumed();
+}
+
+// In one step out of parked_: whoever stops it finds it.
+void LuaHandler::Resume(std::unique_ptr<LuaAttempt> attempt, absl::Duration now) {
+  if (attempt->deadline() <= now) {
+    attempt->set_kill_reason(KillReason::kTimeout);
+    FinishLater(std::move(attempt));
+  } else {
+    Enqueue(std::move(attempt), now);
+  }
 }
 
 // --- what workers say ---
@@ -428,22 +446,6 @@ void LuaHandler::OnParked(Worker& worker, LuaAttempt& attempt, const sandbox::Pa
   if (leaves) attempt.observer().OnParked();
   if (request != nullptr) Submit(attempt, *std::move(request));
   if (over != nullptr) over->FinishElsewhere();
-}
-
-void LuaHandler::Wake(std::unique_ptr<LuaAttempt> attempt) {
-  if (attempt->has_left()) {
-    attempt->set_has_left(false);
-    attempt->observer().OnResumed();
-  }
-  const absl::Duration now = LuaAttempt::MonotonicNow();
-  if (attempt->deadline() <= now) {
-    attempt->set_kill_reason(KillReason::kTimeout);
-    attempt->FinishElsewhere();
-    return;
-  }
-  absl::MutexLock lock(&mu_);
-  Enqueue(std::move(attempt), now);
-  Dispatch();
 }
 
 }  // namespace errand::handlers

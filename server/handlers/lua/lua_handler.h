@@ -143,7 +143,7 @@ class LuaHandler final : public Handler {
   void OnDeath(Worker& worker, const SandboxProcess::Death& death);
   void TurnEnded(Worker& worker, LuaAttempt& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void BecomeIdle(Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Wake(std::unique_ptr<LuaAttempt> attempt);
+  void Resume(std::unique_ptr<LuaAttempt> attempt, absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnClock();
   void ShutDown();
 

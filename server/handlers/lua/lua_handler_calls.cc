@@ -81,20 +81,17 @@ void LuaHandler::Submit(LuaAttempt& attempt, std::string request) {
 }
 
 void LuaHandler::OnAnswer(AttemptId id, absl::StatusOr<std::string> answer) {
-  std::unique_ptr<LuaAttempt> attempt;
-  {
-    absl::MutexLock lock(&mu_);
-    attempt = parked_.Take(id);
-    if (attempt == nullptr) {
-      // It waits in its process, or is over.
-      for (const auto& worker : workers_) {
-        if (worker->Find(id) != nullptr) SendAnswer(*worker, id, answer);
-      }
-      return;
-    }
+  absl::MutexLock lock(&mu_);
+  if (std::unique_ptr<LuaAttempt> attempt = parked_.Take(id); attempt != nullptr) {
+    attempt->set_answer(std::move(answer));
+    Resume(std::move(attempt), LuaAttempt::MonotonicNow());
+    Dispatch();
+    return;
   }
-  attempt->set_answer(std::move(answer));
-  Wake(std::move(attempt));
+  // It waits in its process, or is over.
+  for (const auto& worker : workers_) {
+    if (worker->Find(id) != nullptr) SendAnswer(*worker, id, answer);
+  }
 }
 
 void LuaHandler::SendAnswer(Worker& worker, AttemptId id, const absl::StatusOr<std::string>& answer) {

@@ -39,7 +39,15 @@ class Recorder final : public AttemptObserver {
 
   void OnParked() override { AddSlots(-1); }
 
-  void OnResumed() override { AddSlots(1); }
+  void OnResumed() override {
+    AddSlots(1);
+    std::function<void()> call;
+    {
+      absl::MutexLock lock(&recording_->mu_);
+      call = recording_->when_resumed_;
+    }
+    if (call) call();
+  }
 
   void OnDone(Outcome outcome) override {
     recording_->outcome_ = std::move(outcome);
@@ -64,6 +72,11 @@ void Recording::WaitForEvents(size_t count) {
   absl::MutexLock lock(&mu_);
   const auto enough = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return events_.size() >= count; };
   EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&enough), kPatience));
+}
+
+void Recording::WhenResumed(std::function<void()> call) {
+  absl::MutexLock lock(&mu_);
+  when_resumed_ = std::move(call);
 }
 
 void Recording::WaitUntilParked() {

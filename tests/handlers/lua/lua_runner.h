@@ -26,6 +26,9 @@ class Recording {
   void WaitForEvents(size_t count);
   bool over() const { return over_.HasBeenNotified(); }
 
+  // Has `call` called whenever it goes on after it was parked.
+  void WhenResumed(std::function<void()> call);
+
   // Waits until it is parked.
   void WaitUntilParked();
   // 1, or 0 while it is parked.
@@ -41,6 +44,7 @@ class Recording {
   std::vector<v1::TaskEvent> events_ ABSL_GUARDED_BY(mu_);
   Outcome outcome_;
   int slots_ ABSL_GUARDED_BY(mu_) = 1;
+  std::function<void()> when_resumed_ ABSL_GUARDED_BY(mu_);
   absl::Notification over_;
 };
 

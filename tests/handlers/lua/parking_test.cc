@@ -100,6 +100,13 @@ TEST_F(ParkingTest, WithoutTheZygoteNobodyCanGoOnWithIt) {
   EXPECT_EQ(Result("return 1"), "1");
 }
 
+TEST_F(ParkingTest, AStopThatComesAsItGoesOnIsNotLost) {
+  const AttemptId id = 7;
+  const auto sleeper = Start("for i = 1, 200 do task.sleep(0.001) end", {}, id);
+  sleeper->WhenResumed([this] { handler().Stop(id); });
+  EXPECT_EQ(Reason(sleeper->Wait().status), "CANCELLED");
+}
+
 TEST_F(ParkingTest, ADeadlineComesWhileItSleeps) {
   const auto run = Run("task.sleep(1000)", [](v1::Task& task) {
     task.mutable_run_timeout()->set_seconds(0);
