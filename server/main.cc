@@ -31,6 +31,8 @@
 #include "server/service/scripts_service.h"
 #include "server/service/tasks_service.h"
 #include "server/service/unimplemented_service.h"
+#include "server/store/log/log_journal.h"
+#include "server/store/log/posix_file_system.h"
 #include "server/store/memory/memory_store.h"
 
 namespace {
@@ -133,12 +135,42 @@ int Fail(absl::string_view what, const absl::Status& status) {
   return 1;
 }
 
+// In `folder` if there is a data folder.
+absl::StatusOr<std::unique_ptr<store::TaskStore>> OpenStore(
+    const config::Config& config, store::StoreOptions options,
+    std::unique_ptr<store::log::PosixFileSystem>& folder) {
+  if (config.data_dir.empty()) return std::make_unique<store::MemoryStore>(std::move(options));
+  auto locked = store::log::PosixFileSystem::OpenFolder(config.data_dir);
+  if (!locked.ok()) return locked.status();
+  folder = *std::move(locked);
+  auto journal = store::log::LogJournal::Open(folder.get());
+  if (!journal.ok()) return journal.status();
+  const store::log::LogJournal& log = **journal;
+  auto opened = store::MemoryStore::Open(std::move(options), *std::move(journal));
+  if (!opened.ok()) return opened.status();
+  if (log.read_end().torn) {
+    spdlog::warn("{}: what a write that was interrupted has left is ignored; nobody was told that it is safe",
+                 config.data_dir);
+  }
+  return opened;
+}
+
 int Run(const config::Config& config) {
   const sigset_t signals = BlockSignals();
   StartLog(config.log_level);
 
   // Destroyed from the last to the first: whoever is borrowed comes before whoever borrows.
-  store::MemoryStore store(StoreOptions(config));
+  service::HealthService health({"errand.v1.Tasks", "errand.v1.Queues", "errand.v1.Scripts"});
+  std::unique_ptr<store::log::PosixFileSystem> folder;
+  store::StoreOptions store_options = StoreOptions(config);
+  store_options.on_failure = [&health](const absl::Status& why) {
+    spdlog::critical("{}; no more work is taken, restart the server when that is mended",
+                     std::string(why.message()));
+    health.SetNotServing();
+  };
+  auto opened = OpenStore(config, std::move(store_options), folder);
+  if (!opened.ok()) return Fail("cannot use " + config.data_dir, opened.status());
+  store::TaskStore& store = **opened;
   io::Loop lua_loop;
   io::Loop email_loop;
   io::Loop children_loop;
@@ -190,7 +222,6 @@ int Run(const config::Config& config) {
   service::TasksService tasks(&store, std::move(check_source));
   service::QueuesService queues(&store);
   service::ScriptsService scripts(&store, std::move(compile));
-  service::HealthService health({"errand.v1.Tasks", "errand.v1.Queues", "errand.v1.Scripts"});
   service::UnimplementedService unimplemented;
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   rpc::Server server(ServerOptions(config));

@@ -99,6 +99,9 @@ void Declare(CLI::App& app, Config& config, std::string& tls, std::vector<std::s
                "After SIGTERM, how long running tasks may take to finish");
   StringFlag(app, "log_level", config.log_level, "LEVEL", "debug, info, warning, error or off; to stderr");
 
+  StringFlag(
+      app, "data_dir", config.data_dir, "DIR",
+      "Where tasks, queues and scripts are kept, so that they survive; without it they live in memory");
   IntegerFlag(app, "queue_max_tasks", config.queue_max_tasks, 1, int64_t{1} << 40,
               "The most tasks of a queue that have not ended; more are refused");
   IntegerFlag(app, "queue_max_bytes", config.queue_max_bytes, 1, int64_t{1} << 50,

@@ -18,6 +18,7 @@ struct Config {
   absl::Duration drain_timeout = absl::Seconds(10);
   std::string log_level = "info";
 
+  std::string data_dir;  // Empty: tasks live in memory.
   int64_t queue_max_tasks = 1'000'000;
   int64_t queue_max_bytes = int64_t{1} << 30;
   std::vector<std::string> queues;  // `queues/{queue}`; empty: at first use.

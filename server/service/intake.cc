@@ -62,7 +62,6 @@ absl::StatusOr<store::Submission> Intake::Prepare(v1::CreateTaskRequest& request
     const absl::Time expire_time = now + task::FromProto(task.ttl());
     *task.mutable_expire_time() = task::ToProto(expire_time);
   }
-  task.set_durability(v1::DURABILITY_MEMORY);
   task.set_uid(task::NewUid());
   task.set_name(task::TaskName(queue, request.task_id().empty() ? task.uid() : request.task_id()));
   store::Submission submission;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 
 namespace errand::store {
@@ -33,6 +34,9 @@ struct StoreOptions {
   int64_t max_script_bytes = int64_t{256} << 20;
   // How long a request id is remembered.
   absl::Duration request_id_window = absl::Minutes(10);
+  // Called once, by any thread, when a store that keeps tasks on a medium can keep nothing any more, with the
+  // UNAVAILABLE that every call gets from then on.
+  std::function<void(const absl::Status&)> on_failure;
   // Null: the real clock, and a thread that calls RunAlarms when something is due. Otherwise the test's
   // clock; the test calls RunAlarms.
   std::function<absl::Time()> clock;

@@ -42,9 +42,9 @@ using TaskSpec = std::shared_ptr<const v1::Task>;
 using ScriptSource = std::shared_ptr<const task::Script>;
 
 struct Submission {
-  // Valid; name, uid and durability are set, `ttl` has become `expire_time`, the other output-only fields are
-  // not set. The store fills in what it leaves open: the queue's defaults, then the server's; and the version
-  // of the script that it names. Borrowed, and changed, until the answer comes.
+  // Valid; name and uid are set, `ttl` has become `expire_time`, the other output-only fields are not set.
+  // The store fills in what it leaves open: the queue's defaults, then the server's; the version of the
+  // script that it names; and the durability. Borrowed, and changed, until the answer comes.
   v1::Task* task = nullptr;
   // Empty, or what makes a repeated submission return the task of the first (AIP-155). Counts within the
   // task's queue.
@@ -207,10 +207,11 @@ class TaskStore {
   virtual ~TaskStore() = default;
 
   // Queues each task, or says why not: ALREADY_EXISTS, RESOURCE_EXHAUSTED, NOT_FOUND (a queue that does not
-  // exist and must not be created, or a script that does not). A task that names a script is bound to the
-  // version that is current, and that version is kept as long as the task is. A task is as safe as the store
-  // makes it when its entry says OK. `Submission::task` is then the task in BASIC view: that of the first
-  // submission where the request id was seen before. Of a task that was refused, name and uid are left.
+  // exist and must not be created, or a script that does not), INVALID_ARGUMENT (more durability than the
+  // store has). A task that names a script is bound to the version that is current, and that version is kept
+  // as long as the task is. A task is as safe as the store makes it when its entry says OK.
+  // `Submission::task` is then the task in BASIC view: that of the first submission where the request id was
+  // seen before. Of a task that was refused, name and uid are left.
   virtual void Submit(std::vector<Submission> submissions, SubmitMode mode,
                       Callback<std::vector<absl::Status>> done) = 0;
 
@@ -281,7 +282,8 @@ class TaskStore {
   // already.
   virtual void StopWaiting(WaitId id) = 0;
 
-  // Refuses all further calls with UNAVAILABLE and ends those that wait.
+  // Refuses all further calls with UNAVAILABLE and ends those that wait. Every callback of a call that was
+  // made before has been called when it returns. Not from a callback.
   virtual void Close() = 0;
 };
 

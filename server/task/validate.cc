@@ -213,9 +213,8 @@ absl::Status ValidateTask(const v1::Task& task, absl::string_view path, absl::Ti
   if (task.has_limits()) {
     if (status = ValidateLimits(task.limits(), absl::StrCat(path, ".limits")); !status.ok()) return status;
   }
-  if (!v1::Durability_IsValid(task.durability()) || task.durability() > v1::DURABILITY_MEMORY) {
-    return Invalid(path, "durability",
-                   "this server keeps tasks in memory: must be DURABILITY_MEMORY or unset");
+  if (!v1::Durability_IsValid(task.durability())) {
+    return Invalid(path, "durability", "must be a known durability, or unset");
   }
   return absl::OkStatus();
 }

@@ -12,7 +12,9 @@ namespace errand::store {
 inline StoreUnderTest MakeMemoryStore(StoreOptions options) {
   auto store = std::make_unique<MemoryStore>(std::move(options));
   MemoryStore* memory_store = store.get();
-  return {std::move(store), [memory_store] { memory_store->RunAlarms(); }};
+  return {.reopen = nullptr, .store = std::move(store), .run_alarms = [memory_store] {
+            memory_store->RunAlarms();
+          }};
 }
 
 }  // namespace errand::store

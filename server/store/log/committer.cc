@@ -29,6 +29,11 @@ absl::Status Committer::status() const {
   return status_;
 }
 
+bool Committer::IsSynced() const {
+  absl::MutexLock lock(&mu_);
+  return synced_all_ && status_.ok() && work_.chunks.empty() && work_.waiters.empty();
+}
+
 Place Committer::Append(absl::Span<Record> group) {
   uint64_t size = 0;
   for (size_t i = 0; i < group.size(); ++i) {
@@ -71,6 +76,7 @@ void Committer::Run() {
       mu_.AwaitWithDeadline(absl::Condition(&has_work), unsynced_since_ + max_unsynced_);
       std::swap(work, work_);
       closing = closing_;
+      synced_all_ &= work.chunks.empty() && work.waiters.empty();
     }
     if (status.ok()) status = Write(work.chunks);
     for (Waiter& waiter : work.waiters) {
@@ -86,8 +92,11 @@ void Committer::Run() {
       absl::MutexLock lock(&mu_);
       status_ = status;
     }
-    if (!due && status.ok()) continue;
-    for (Waiter& waiter : std::exchange(sync_waiters_, {})) waiter.done(status);
+    if (due || !status.ok()) {
+      for (Waiter& waiter : std::exchange(sync_waiters_, {})) waiter.done(status);
+    }
+    absl::MutexLock lock(&mu_);
+    synced_all_ = sync_waiters_.empty() && written_ == synced_;
   }
 }
 

@@ -49,6 +49,9 @@ class Committer {
   // The same once it is written: it would survive the end of this process, but not of the machine.
   void WhenWritten(Callback done);
 
+  // Whether all that was appended is durable, and whoever waited for that has been told.
+  bool IsSynced() const;
+
   // OK, or why nothing is written any more.
   absl::Status status() const;
 
@@ -84,6 +87,7 @@ class Committer {
   Place next_ ABSL_GUARDED_BY(mu_);  // Where the next group goes, if it fits there.
   absl::Status status_ ABSL_GUARDED_BY(mu_);
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
+  bool synced_all_ ABSL_GUARDED_BY(mu_) = true;  // All that the thread has taken over.
 
   // Owned by the thread.
   uint64_t segment_ = 0;  // The one that `file_` is.

@@ -5,7 +5,9 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "server/store/errors.h"
+#include "server/store/memory/answer.h"
 #include "server/task/errors.h"
 #include "server/task/name.h"
 
@@ -26,19 +28,53 @@ absl::Status OutOfRange(const Record& record, int64_t after_sequence) {
 
 }  // namespace
 
-MemoryStore::MemoryStore(StoreOptions options)
-    : options_(std::move(options)), scripts_(options_.max_scripts, options_.max_script_bytes) {
+MemoryStore::MemoryStore(StoreOptions options) : MemoryStore(std::move(options), nullptr) { StartAlarms(); }
+
+MemoryStore::MemoryStore(StoreOptions options, std::unique_ptr<Journal> journal)
+    : options_(std::move(options)),
+      journal_(std::move(journal)),
+      scripts_(options_.max_scripts, options_.max_script_bytes) {
   const std::string default_queue(task::kDefaultQueue);
   queues_.emplace(default_queue, std::make_unique<Queue>(default_queue, /*is_permanent=*/true));
   for (const std::string& name : options_.fixed_queues) {
     queues_.emplace(name, std::make_unique<Queue>(name, /*is_permanent=*/true));
   }
-  if (!options_.clock) alarm_thread_ = std::thread([this] { RunAlarmThread(); });
 }
 
 MemoryStore::~MemoryStore() {
   Close();
   if (alarm_thread_.joinable()) alarm_thread_.join();
+  journal_ = nullptr;  // Its callbacks use the store.
+}
+
+void MemoryStore::Deferred::Run() {
+  for (std::vector<Call>* const list : {&at_once, &calls}) {
+    for (Call& call : *list) call(absl::OkStatus());
+  }
+}
+
+void MemoryStore::Commit(Deferred& deferred, v1::Durability durability) {
+  if (journal_ == nullptr) return;
+  journal_->EndGroup();
+  if (deferred.calls.empty() || durability == v1::DURABILITY_MEMORY || journal_->IsSynced()) return;
+  auto run = [this, calls = std::exchange(deferred.calls, {})](const absl::Status& safe) mutable {
+    if (!safe.ok()) Fail(safe);
+    for (Call& call : calls) call(safe);
+  };
+  if (durability == v1::DURABILITY_BUFFERED) {
+    journal_->WhenWritten(std::move(run));
+    return;
+  }
+  journal_->WhenSynced(
+      [this, run = std::move(run), order = next_order_ - 1](const absl::Status& safe) mutable {
+        if (safe.ok()) synced_order_.store(order, std::memory_order_relaxed);
+        run(safe);
+      });
+}
+
+void MemoryStore::Fail(const absl::Status& why) {
+  if (!CloseWith(why)) return;
+  if (options_.on_failure) options_.on_failure(why);
 }
 
 WaitId MemoryStore::Claim(ClaimRequest request, Callback<std::vector<ClaimedTask>> done) {
@@ -47,14 +83,15 @@ WaitId MemoryStore::Claim(ClaimRequest request, Callback<std::vector<ClaimedTask
   {
     absl::MutexLock lock(&mu_);
     id = next_wait_id_++;
-    if (closed_) {
-      deferred.push_back([done = std::move(done)]() mutable { done({}); });
+    if (!refusal_.ok()) {
+      deferred.at_once.push_back(Answer(std::move(done), std::vector<ClaimedTask>()));
     } else {
       claims_[static_cast<size_t>(request.kind)].push_back({id, request, std::move(done)});
       MatchClaims(Now(), deferred);
     }
+    Commit(deferred);
   }
-  for (auto& call : deferred) call();
+  deferred.Run();
   return id;
 }
 
@@ -81,11 +118,12 @@ void MemoryStore::Finish(std::vector<FinishRequest> requests, Callback<std::vect
     for (const FinishRequest& request : requests) records_.Prefetch(request.lease.task);
     const absl::Time now = Now();
     for (FinishRequest& request : requests) results.push_back(FinishOne(request, now, deferred));
+    deferred.push_back(Answer(std::move(done), std::move(results)));
     MatchClaims(now, deferred);
     ForgetOldTasks(now, deferred);
+    Commit(deferred);
   }
-  done(std::move(results));
-  for (auto& call : deferred) call();
+  deferred.Run();
 }
 
 void MemoryStore::Append(std::vector<Report> reports) {
@@ -96,11 +134,14 @@ void MemoryStore::Append(std::vector<Report> reports) {
     for (Report& report : reports) {
       Record* record = FindLeased(report.lease);
       if (record == nullptr) continue;
-      record->AddReport(std::move(report.event), now, options_.max_task_events);
+      const bool replaces = record->Replaces(report.event);
+      LogReport(*record, report.event, replaces, now);
+      record->AddReport(std::move(report.event), replaces, now, options_.max_task_events);
       NotifyWatchers(record, deferred);
     }
+    Commit(deferred);
   }
-  for (auto& call : deferred) call();
+  deferred.Run();
 }
 
 void MemoryStore::Cancel(std::vector<ChangeRequest> requests,
@@ -113,9 +154,10 @@ void MemoryStore::Cancel(std::vector<ChangeRequest> requests,
     for (const ChangeRequest& request : requests) results.push_back(CancelOne(request, now, deferred));
     MatchClaims(now, deferred);  // The next one of an ordering key may start.
     ForgetOldTasks(now, deferred);
+    deferred.push_back(Answer(std::move(done), std::move(results)));
+    Commit(deferred);
   }
-  done(std::move(results));
-  for (auto& call : deferred) call();
+  deferred.Run();
 }
 
 void MemoryStore::Retry(std::vector<ChangeRequest> requests,
@@ -126,10 +168,11 @@ void MemoryStore::Retry(std::vector<ChangeRequest> requests,
     absl::MutexLock lock(&mu_);
     const absl::Time now = Now();
     for (const ChangeRequest& request : requests) results.push_back(RetryOne(request, now, deferred));
+    deferred.push_back(Answer(std::move(done), std::move(results)));
     MatchClaims(now, deferred);
+    Commit(deferred);
   }
-  done(std::move(results));
-  for (auto& call : deferred) call();
+  deferred.Run();
 }
 
 void MemoryStore::Delete(std::vector<ChangeRequest> requests, Callback<std::vector<absl::Status>> done) {
@@ -138,32 +181,37 @@ void MemoryStore::Delete(std::vector<ChangeRequest> requests, Callback<std::vect
   {
     absl::MutexLock lock(&mu_);
     for (const ChangeRequest& request : requests) results.push_back(DeleteOne(request, deferred));
+    deferred.push_back(Answer(std::move(done), std::move(results)));
+    Commit(deferred);
   }
-  done(std::move(results));
-  for (auto& call : deferred) call();
+  deferred.Run();
 }
 
 void MemoryStore::Get(std::vector<GetRequest> requests,
                       Callback<std::vector<absl::StatusOr<v1::Task>>> done) {
   std::vector<absl::StatusOr<v1::Task>> results;
+  Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
     for (const GetRequest& request : requests) {
       const Record* record = Find(request.name);
-      if (closed_) {
-        results.push_back(task::ShuttingDown());
+      if (!refusal_.ok()) {
+        results.push_back(refusal_);
       } else if (record == nullptr) {
         results.push_back(task::NotFound("task", request.name));
       } else {
         results.push_back(record->View(request.view));
       }
     }
+    deferred.push_back(Answer(std::move(done), std::move(results)));
+    Commit(deferred);
   }
-  done(std::move(results));
+  deferred.Run();
 }
 
 void MemoryStore::List(ListRequest request, Callback<absl::StatusOr<ListPage>> done) {
   absl::StatusOr<ListPage> page = ListPage();
+  Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
     // The queues' next tasks; the earliest of them is at the front.
@@ -174,8 +222,8 @@ void MemoryStore::List(ListRequest request, Callback<absl::StatusOr<ListPage>> d
       const auto it = queue->records.upper_bound(request.after_order);
       if (it != queue->records.end()) heap.emplace_back(it, queue);
     };
-    if (closed_) {
-      page = task::ShuttingDown();
+    if (!refusal_.ok()) {
+      page = refusal_;
     } else if (request.queue.empty()) {
       for (const auto& [name, queue] : queues_) add(queue.get());
       absl::c_make_heap(heap, later);
@@ -204,19 +252,22 @@ void MemoryStore::List(ListRequest request, Callback<absl::StatusOr<ListPage>> d
         absl::c_push_heap(heap, later);
       }
     }
+    deferred.push_back(Answer(std::move(done), std::move(page)));
+    Commit(deferred);
   }
-  done(std::move(page));
+  deferred.Run();
 }
 
 WaitId MemoryStore::Watch(WatchRequest request, Callback<absl::StatusOr<EventBatch>> done) {
   absl::StatusOr<EventBatch> batch;
+  Deferred deferred;
   WaitId id = 0;
   {
     absl::MutexLock lock(&mu_);
     id = next_wait_id_++;
     Record* record = Find(request.name);
-    if (closed_) {
-      batch = task::ShuttingDown();
+    if (!refusal_.ok()) {
+      batch = refusal_;
     } else if (record == nullptr) {
       batch = task::NotFound("task", request.name);
     } else if (request.after_sequence < 0 || request.after_sequence > record->latest_sequence() ||
@@ -232,8 +283,10 @@ WaitId MemoryStore::Watch(WatchRequest request, Callback<absl::StatusOr<EventBat
       }
       batch = record->EventsAfter(after, request.max_events);
     }
+    deferred.push_back(Answer(std::move(done), std::move(batch)));
+    Commit(deferred);
   }
-  done(std::move(batch));
+  deferred.Run();
   return id;
 }
 
@@ -244,56 +297,69 @@ void MemoryStore::StopWaiting(WaitId id) {
     for (auto& waiters : claims_) {
       const auto it = absl::c_find_if(waiters, [id](const ClaimWaiter& waiter) { return waiter.id == id; });
       if (it == waiters.end()) continue;
-      deferred.push_back([done = std::move(it->done)]() mutable { done({}); });
+      deferred.push_back(Answer(std::move(it->done), std::vector<ClaimedTask>()));
       waiters.erase(it);
     }
+    const absl::Status stopped = absl::CancelledError("no longer watched");
     if (const auto it = watchers_.find(id); it != watchers_.end()) {
       auto& ids = it->second.record->history->watchers;
       ids.erase(std::remove(ids.begin(), ids.end(), id), ids.end());
-      deferred.push_back(
-          [done = std::move(it->second.done)]() mutable { done(absl::CancelledError("no longer watched")); });
+      deferred.push_back(Answer(std::move(it->second.done), absl::StatusOr<EventBatch>(stopped)));
       watchers_.erase(it);
     }
     if (const auto it = queue_watchers_.find(id); it != queue_watchers_.end()) {
       Queue* queue = it->second.queue;
       queue->watchers.erase(absl::c_find(queue->watchers, id));
-      deferred.push_back(
-          [done = std::move(it->second.done)]() mutable { done(absl::CancelledError("no longer watched")); });
+      deferred.push_back(Answer(std::move(it->second.done), absl::StatusOr<QueueEventBatch>(stopped)));
       queue_watchers_.erase(it);
       DisposeOf(queue);
     }
   }
-  for (auto& call : deferred) call();
+  deferred.Run();
 }
 
 void MemoryStore::Close() {
-  Deferred deferred;
+  CloseWith(task::ShuttingDown());
+  if (journal_ == nullptr) return;
+  absl::Notification told;
   {
     absl::MutexLock lock(&mu_);
-    closed_ = true;
+    journal_->WhenSynced([&told](const absl::Status&) { told.Notify(); });
+  }
+  told.WaitForNotification();
+}
+
+bool MemoryStore::CloseWith(const absl::Status& refusal) {
+  Deferred deferred;
+  bool first = false;
+  {
+    absl::MutexLock lock(&mu_);
+    first = refusal_.ok();
+    if (first) refusal_ = refusal;
     for (Purge& purge : purges_) {
-      deferred.push_back([done = std::move(purge.done)]() mutable { done(task::ShuttingDown()); });
+      deferred.push_back(Answer(std::move(purge.done), absl::StatusOr<int64_t>(refusal_)));
     }
     purges_.clear();
     alarm_changed_.SignalAll();
     for (auto& waiters : claims_) {
       for (ClaimWaiter& waiter : waiters) {
-        deferred.push_back([done = std::move(waiter.done)]() mutable { done({}); });
+        deferred.push_back(Answer(std::move(waiter.done), std::vector<ClaimedTask>()));
       }
       waiters.clear();
     }
     for (auto& [id, watcher] : watchers_) {
       watcher.record->history->watchers.clear();
-      deferred.push_back([done = std::move(watcher.done)]() mutable { done(task::ShuttingDown()); });
+      deferred.push_back(Answer(std::move(watcher.done), absl::StatusOr<EventBatch>(refusal_)));
     }
     watchers_.clear();
     for (auto& [id, watcher] : queue_watchers_) {
       watcher.queue->watchers.clear();
-      deferred.push_back([done = std::move(watcher.done)]() mutable { done(task::ShuttingDown()); });
+      deferred.push_back(Answer(std::move(watcher.done), absl::StatusOr<QueueEventBatch>(refusal_)));
     }
     queue_watchers_.clear();
   }
-  for (auto& call : deferred) call();
+  deferred.Run();
+  return first;
 }
 
 }  // namespace errand::store

@@ -2,6 +2,7 @@
 #define ERRAND_SERVER_STORE_MEMORY_MEMORY_STORE_H_
 
 #include <array>
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "server/store/memory/journal.h"
 #include "server/store/memory/queue.h"
 #include "server/store/memory/record.h"
 #include "server/store/memory/record_table.h"
@@ -27,10 +29,16 @@
 
 namespace errand::store {
 
-// A TaskStore that keeps everything in this process: the tasks are gone when it is.
+// A TaskStore that works in this process's memory. Without a journal the tasks are gone when it is; with one
+// every answer, and every event that somebody sees, is of what is safe there. Only a task that is claimed may
+// start before its claim is safe: the task itself is.
 class MemoryStore final : public TaskStore {
  public:
   explicit MemoryStore(StoreOptions options);
+  // The store that a journal tells of. Attempts that ran when it ended are over, and their tasks are queued
+  // again, at the front. DATA_LOSS, with the reason, when that cannot be right.
+  static absl::StatusOr<std::unique_ptr<MemoryStore>> Open(StoreOptions options,
+                                                           std::unique_ptr<Journal> journal);
   ~MemoryStore() override;
 
   void Submit(std::vector<Submission> submissions, SubmitMode mode,
@@ -91,8 +99,15 @@ class MemoryStore final : public TaskStore {
     int64_t purged;
     Callback<absl::StatusOr<int64_t>> done;
   };
-  // Callbacks to call once the mutex is released.
-  using Deferred = std::vector<absl::AnyInvocable<void()>>;
+  // Callbacks to call once the mutex is released, with the reason why what they tell is not safe, or OK.
+  using Call = absl::AnyInvocable<void(const absl::Status&)>;
+  struct Deferred {
+    std::vector<Call> calls;
+    std::vector<Call> at_once;  // Before the others, and not to wait for what is changed now.
+
+    void push_back(Call call) { calls.push_back(std::move(call)); }
+    void Run();
+  };
   // By time, then by order; one of the two pointers is set.
   struct Alarm {
     absl::Time time;
@@ -187,14 +202,49 @@ class MemoryStore final : public TaskStore {
   void ForgetOldTasks(absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetOldRequestIds(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  // Ends a call, with or without changes: takes over the callbacks that have to wait until all is safe.
+  void Commit(Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    Commit(deferred, v1::DURABILITY_FSYNC);
+  }
+  void Commit(Deferred& deferred, v1::Durability durability) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Refuses everything from now on, and ends what waits. False if that was done before.
+  bool CloseWith(const absl::Status& refusal);
+  // The same because the journal has failed.
+  void Fail(const absl::Status& why);
+
+  // Tell the journal, if there is one (memory_store_journal.cc).
+  void LogAdded(const Record& record, const std::string& request_id, absl::Time due)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Not of the move that adds it. `due`: of a task that is SCHEDULED.
+  void LogMoved(const Record& record, absl::Time now, absl::Time due = absl::UnixEpoch())
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LogReport(const Record& record, const v1::TaskEvent& event, bool replaces, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LogCancelRequested(const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LogForgotten(const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LogQueue(const Queue& queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LogScriptPut(const ScriptVersion& version, const std::string& request_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LogScriptDeleted(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  void StartAlarms();
   absl::Time Now() const;
   absl::Time NextAlarm() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunAlarmThread();
 
+  class Replay;
+
+  MemoryStore(StoreOptions options, std::unique_ptr<Journal> journal);
+
   const StoreOptions options_;
 
   absl::Mutex mu_;
-  bool closed_ ABSL_GUARDED_BY(mu_) = false;
+  // Null where nothing is kept.
+  std::unique_ptr<Journal> journal_ ABSL_PT_GUARDED_BY(mu_);
+  // Tasks up to this order are safe.
+  std::atomic<uint64_t> synced_order_{0};
+  // Not OK once the store is closed or its journal has failed: what calls are answered.
+  absl::Status refusal_ ABSL_GUARDED_BY(mu_);
   uint64_t next_order_ ABSL_GUARDED_BY(mu_) = 1;
   uint64_t next_position_ ABSL_GUARDED_BY(mu_) = 1;  // Of Record::position and Record::key_position.
   uint64_t next_lease_token_ ABSL_GUARDED_BY(mu_) = 1;

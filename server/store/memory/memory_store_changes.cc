@@ -10,7 +10,7 @@
 namespace errand::store {
 
 absl::StatusOr<Record*> MemoryStore::FindForChange(const ChangeRequest& request) {
-  if (closed_) return task::ShuttingDown();
+  if (!refusal_.ok()) return refusal_;
   Record* record = Find(request.name);
   if (record == nullptr) return task::NotFound("task", request.name);
   if (!request.etag.empty() && request.etag != record->Etag()) {
@@ -37,9 +37,11 @@ absl::StatusOr<v1::Task> MemoryStore::CancelOne(const ChangeRequest& request, ab
       if (record->history->cancel_requested) break;
       record->history->cancel_requested = true;
       ++record->revision;
+      LogCancelRequested(*record);
       deferred.push_back([holder = record->history->holder,
-                          lease = Lease{std::string(record->name()), record->history->lease_token}] {
-        holder->OnCancelRequested(lease);
+                          lease = Lease{std::string(record->name()), record->history->lease_token}](
+                             const absl::Status& safe) {
+        if (safe.ok()) holder->OnCancelRequested(lease);
       });
       break;
     default: {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/store/memory/answer.h"
 #include "server/store/memory/memory_store.h"
 #include "server/task/duration.h"
 #include "server/task/errors.h"
@@ -22,6 +23,7 @@ Record* MemoryStore::FindLeased(const Lease& lease) {
 void MemoryStore::Schedule(Record* record, absl::Time due, absl::Time now, Deferred& deferred) {
   SetAlarm(record, std::min(due, record->expires));
   record->Enter(v1::TASK_STATE_SCHEDULED, now, due);
+  LogMoved(*record, now, due);
   NotifyWatchers(record, deferred);
 }
 
@@ -30,6 +32,7 @@ void MemoryStore::Enqueue(Record* record, bool again, absl::Time now, Deferred& 
   if (!again) record->position = next_position_++;
   record->queued_time = now;
   record->Enter(v1::TASK_STATE_QUEUED, now);
+  LogMoved(*record, now);
   const bool first_of_key = record->key_line == nullptr || record->key_line->tasks.begin()->second == record;
   if (first_of_key) {
     record->queue->lines[static_cast<size_t>(record->kind)].Add(record);
@@ -54,6 +57,7 @@ ClaimedTask MemoryStore::Start(Record* record, const ClaimRequest& request, absl
   claimed.tries = past.tries;
   if (past.output.has_result()) claimed.previous_result = past.output.result();
   record->Enter(v1::TASK_STATE_RUNNING, now);
+  LogMoved(*record, now);
   NotifyWatchers(record, deferred);
   return claimed;
 }
@@ -76,6 +80,7 @@ void MemoryStore::End(Record* record, v1::TaskState state, absl::Time now, Defer
   queue->live_bytes -= record->bytes();
   queue->finished.Add(now);
   record->position = next_position_++;
+  LogMoved(*record, now);
   queue->ended.emplace_hint(queue->ended.end(), record->position, record);
   ended_.emplace_hint(ended_.end(), record->position, record);
   LeaveKeyLine(record);
@@ -107,13 +112,13 @@ void MemoryStore::ExpireLease(Record* record, absl::Time now, Deferred& deferred
 }
 
 void MemoryStore::Forget(Record* record, Deferred& deferred) {
+  LogForgotten(*record);
   Queue* queue = record->queue;
   if (record->history != nullptr) {
     for (WaitId id : record->history->watchers) {
       const auto it = watchers_.find(id);
-      deferred.push_back([done = std::move(it->second.done), name = std::string(record->name())]() mutable {
-        done(task::NotFound("task", name));
-      });
+      deferred.push_back(Answer(std::move(it->second.done),
+                                absl::StatusOr<EventBatch>(task::NotFound("task", record->name()))));
       watchers_.erase(it);
     }
   }
@@ -170,6 +175,9 @@ void MemoryStore::AlarmChanged(absl::Time alarm) {
 }
 
 void MemoryStore::MatchClaims(absl::Time now, Deferred& deferred) {
+  if (journal_ != nullptr) journal_->EndGroup();
+  std::vector<Call> claims;
+  uint64_t newest = 0;
   for (int kind = 0; kind < task::kHandlerKinds; ++kind) {
     auto& waiters = claims_[kind];
     while (!waiters.empty()) {
@@ -181,15 +189,23 @@ void MemoryStore::MatchClaims(absl::Time now, Deferred& deferred) {
           SetQueueAlarm(queue, std::min(queue->alarm, queue->bucket.NextToken()));
         });
         if (record == nullptr) break;
+        newest = std::max(newest, record->order);
         claimed.push_back(Start(record, waiter.request, now, deferred));
       }
       if (claimed.empty()) break;
-      deferred.push_back([done = std::move(waiter.done), claimed = std::move(claimed)]() mutable {
-        done(std::move(claimed));
-      });
+      claims.push_back(Answer(std::move(waiter.done), std::move(claimed)));
       waiters.pop_front();
     }
   }
+  if (claims.empty()) return;
+  if (journal_ == nullptr || newest <= synced_order_.load(std::memory_order_relaxed)) {
+    for (Call& claim : claims) deferred.at_once.push_back(std::move(claim));
+    return;
+  }
+  // They wait for the tasks, but not for what Start has told the journal: that group has not ended yet.
+  journal_->WhenSynced([claims = std::move(claims)](const absl::Status& safe) mutable {
+    for (Call& claim : claims) claim(safe);
+  });
 }
 
 void MemoryStore::NotifyWatchers(Record* record, Deferred& deferred) {
@@ -198,9 +214,8 @@ void MemoryStore::NotifyWatchers(Record* record, Deferred& deferred) {
       const auto it = watchers_.find(id);
       const WatchRequest& request = it->second.request;
       const int64_t after = std::max(request.after_sequence, record->oldest_sequence() - 1);
-      deferred.push_back(
-          [done = std::move(it->second.done),
-           batch = record->EventsAfter(after, request.max_events)]() mutable { done(std::move(batch)); });
+      deferred.push_back(Answer(std::move(it->second.done),
+                                absl::StatusOr<EventBatch>(record->EventsAfter(after, request.max_events))));
       watchers_.erase(it);
     }
   }
@@ -208,10 +223,8 @@ void MemoryStore::NotifyWatchers(Record* record, Deferred& deferred) {
   for (WaitId id : std::exchange(queue->watchers, {})) {
     const auto it = queue_watchers_.find(id);
     const WatchQueueRequest& request = it->second.request;
-    deferred.push_back([done = std::move(it->second.done),
-                        batch = queue->log->Read(request.after_position, request.max_events)]() mutable {
-      done(std::move(batch));
-    });
+    deferred.push_back(Answer(std::move(it->second.done), absl::StatusOr<QueueEventBatch>(queue->log->Read(
+                                                              request.after_position, request.max_events))));
     queue_watchers_.erase(it);
   }
 }
@@ -257,8 +270,9 @@ void MemoryStore::RunAlarms() {
     MatchClaims(now, deferred);
     ForgetOldTasks(now, deferred);
     ForgetOldRequestIds(now);
+    Commit(deferred);
   }
-  for (auto& call : deferred) call();
+  deferred.Run();
 }
 
 absl::Time MemoryStore::Now() const { return options_.clock ? options_.clock() : absl::Now(); }
@@ -273,18 +287,22 @@ absl::Time MemoryStore::NextAlarm() const {
   return next;
 }
 
+void MemoryStore::StartAlarms() {
+  if (!options_.clock) alarm_thread_ = std::thread([this] { RunAlarmThread(); });
+}
+
 void MemoryStore::RunAlarmThread() {
   for (;;) {
     {
       absl::MutexLock lock(&mu_);
       // Tasks that end while this waits need no signal: they are kept for longer than a look a minute.
       alarm_thread_wakes_ = std::min(NextAlarm(), absl::Now() + absl::Minutes(1));
-      while (!closed_ && alarm_thread_wakes_ > absl::Now()) {
+      while (refusal_.ok() && alarm_thread_wakes_ > absl::Now()) {
         if (!alarm_changed_.WaitWithDeadline(&mu_, alarm_thread_wakes_)) {
           alarm_thread_wakes_ = std::min(alarm_thread_wakes_, NextAlarm());
         }
       }
-      if (closed_) return;
+      if (!refusal_.ok()) return;
       alarm_thread_wakes_ = absl::InfinitePast();
     }
     RunAlarms();

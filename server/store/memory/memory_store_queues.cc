@@ -5,6 +5,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "server/store/errors.h"
+#include "server/store/memory/answer.h"
 #include "server/store/memory/memory_store.h"
 #include "server/task/duration.h"
 #include "server/task/errors.h"
@@ -25,6 +26,7 @@ Queue* MemoryStore::FindQueue(absl::string_view name) {
 }
 
 absl::StatusOr<Queue*> MemoryStore::FindOrCreateQueue(absl::string_view name) {
+  if (!refusal_.ok()) return refusal_;
   if (Queue* queue = FindQueue(name); queue != nullptr) return queue;
   if (!options_.fixed_queues.empty()) return task::NotFound("queue", name);
   if (static_cast<int64_t>(queues_.size()) >= options_.max_queues) {
@@ -74,12 +76,12 @@ void MemoryStore::ForgetOldTasksOf(Queue* queue, absl::Time now, Deferred& defer
 
 WaitId MemoryStore::WatchQueue(WatchQueueRequest request, Callback<absl::StatusOr<QueueEventBatch>> done) {
   absl::StatusOr<QueueEventBatch> batch;
+  Deferred deferred;
   WaitId id = 0;
   {
     absl::MutexLock lock(&mu_);
     id = next_wait_id_++;
-    absl::StatusOr<Queue*> found = task::ShuttingDown();
-    if (!closed_) found = FindOrCreateQueue(request.queue);
+    absl::StatusOr<Queue*> found = FindOrCreateQueue(request.queue);
     if (!found.ok()) {
       batch = found.status();
     } else {
@@ -105,49 +107,53 @@ WaitId MemoryStore::WatchQueue(WatchQueueRequest request, Callback<absl::StatusO
         return id;
       }
     }
+    deferred.push_back(Answer(std::move(done), std::move(batch)));
+    Commit(deferred);
   }
-  done(std::move(batch));
+  deferred.Run();
   return id;
 }
 
 void MemoryStore::GetQueue(std::string name, Callback<absl::StatusOr<v1::Queue>> done) {
-  absl::StatusOr<v1::Queue> result = task::ShuttingDown();
+  Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    if (!closed_) {
-      const Queue* queue = FindQueue(name);
-      if (queue != nullptr) {
-        result = queue->View();
-      } else {
-        result = task::NotFound("queue", name);
-      }
+    absl::StatusOr<v1::Queue> result = task::NotFound("queue", name);
+    if (!refusal_.ok()) {
+      result = refusal_;
+    } else if (const Queue* queue = FindQueue(name); queue != nullptr) {
+      result = queue->View();
     }
+    deferred.push_back(Answer(std::move(done), std::move(result)));
+    Commit(deferred);
   }
-  done(std::move(result));
+  deferred.Run();
 }
 
 void MemoryStore::ListQueues(NamePage request, Callback<absl::StatusOr<QueuePage>> done) {
-  absl::StatusOr<QueuePage> page = task::ShuttingDown();
+  Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    if (!closed_) page = QueuePage();
+    absl::StatusOr<QueuePage> page = QueuePage();
+    if (!refusal_.ok()) page = refusal_;
     for (auto it = queues_.upper_bound(request.after_name); page.ok() && it != queues_.end(); ++it) {
       page->more = static_cast<int>(page->queues.size()) == request.max_entries;
       if (page->more) break;
       page->queues.push_back(it->second->View());
     }
+    deferred.push_back(Answer(std::move(done), std::move(page)));
+    Commit(deferred);
   }
-  done(std::move(page));
+  deferred.Run();
 }
 
 void MemoryStore::UpdateQueue(v1::Queue settings, google::protobuf::FieldMask mask,
                               Callback<absl::StatusOr<v1::Queue>> done) {
-  absl::StatusOr<v1::Queue> result = task::ShuttingDown();
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    absl::StatusOr<Queue*> found = task::ShuttingDown();
-    if (!closed_) found = FindOrCreateQueue(settings.name());
+    absl::StatusOr<v1::Queue> result;
+    const absl::StatusOr<Queue*> found = FindOrCreateQueue(settings.name());
     if (!found.ok()) {
       result = found.status();
     } else if (const std::string etag = (*found)->View().etag();
@@ -165,6 +171,7 @@ void MemoryStore::UpdateQueue(v1::Queue settings, google::protobuf::FieldMask ma
           queue->bucket.Configure(after, now);
         }
         queue->revision = next_queue_revision_++;
+        LogQueue(*queue);
         result = queue->View();
         turns_.Offer(queue);
         MatchClaims(now, deferred);
@@ -174,39 +181,43 @@ void MemoryStore::UpdateQueue(v1::Queue settings, google::protobuf::FieldMask ma
       }
       DisposeOf(queue);
     }
+    deferred.push_back(Answer(std::move(done), std::move(result)));
+    Commit(deferred);
   }
-  done(std::move(result));
-  for (auto& call : deferred) call();
+  deferred.Run();
 }
 
 void MemoryStore::SetQueueState(std::string name, v1::QueueState state,
                                 Callback<absl::StatusOr<v1::Queue>> done) {
-  absl::StatusOr<v1::Queue> result = task::ShuttingDown();
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    absl::StatusOr<Queue*> found = task::ShuttingDown();
-    if (!closed_) found = FindOrCreateQueue(name);
+    absl::StatusOr<v1::Queue> result;
+    const absl::StatusOr<Queue*> found = FindOrCreateQueue(name);
     if (!found.ok()) {
       result = found.status();
     } else {
       Queue* queue = *found;
       const bool pause = state == v1::QUEUE_STATE_PAUSED;
-      if (pause != queue->paused) queue->revision = next_queue_revision_++;
-      queue->paused = pause;
+      if (pause != queue->paused) {
+        queue->paused = pause;
+        queue->revision = next_queue_revision_++;
+        LogQueue(*queue);
+      }
       result = queue->View();
       turns_.Offer(queue);
       MatchClaims(Now(), deferred);
       DisposeOf(queue);
     }
+    deferred.push_back(Answer(std::move(done), std::move(result)));
+    Commit(deferred);
   }
-  done(std::move(result));
-  for (auto& call : deferred) call();
+  deferred.Run();
 }
 
 bool MemoryStore::PurgeSome(Purge& purge, Deferred& deferred) {
   Queue* queue = FindQueue(purge.queue);
-  for (int step = 0; queue != nullptr && !closed_; ++step) {
+  for (int step = 0; queue != nullptr && refusal_.ok(); ++step) {
     const auto it = queue->records.upper_bound(purge.after_order);
     if (it == queue->records.end() || it->first > purge.last_order) break;
     if (step == kPurgeStep) return true;
@@ -218,7 +229,7 @@ bool MemoryStore::PurgeSome(Purge& purge, Deferred& deferred) {
     Forget(record, deferred);
     if (last) break;  // The queue may have gone with it.
   }
-  deferred.push_back([done = std::move(purge.done), purged = purge.purged]() mutable { done(purged); });
+  deferred.push_back(Answer(std::move(purge.done), absl::StatusOr<int64_t>(purge.purged)));
   return false;
 }
 
@@ -226,9 +237,9 @@ void MemoryStore::PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>>
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    if (closed_ || FindQueue(name) == nullptr) {
-      absl::Status status = closed_ ? task::ShuttingDown() : task::NotFound("queue", name);
-      deferred.push_back([done = std::move(done), status = std::move(status)]() mutable { done(status); });
+    if (!refusal_.ok() || FindQueue(name) == nullptr) {
+      absl::StatusOr<int64_t> refused = refusal_.ok() ? task::NotFound("queue", name) : refusal_;
+      deferred.push_back(Answer(std::move(done), std::move(refused)));
     } else {
       Purge purge{std::move(name), 0, next_order_ - 1, 0, std::move(done)};
       // What is left is for the alarm thread, so that no caller waits for a long purge.
@@ -238,24 +249,25 @@ void MemoryStore::PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>>
       }
       MatchClaims(Now(), deferred);  // The next one of an ordering key may start.
     }
+    Commit(deferred);
   }
-  for (auto& call : deferred) call();
+  deferred.Run();
 }
 
 void MemoryStore::GetQueueStats(std::string name, Callback<absl::StatusOr<v1::QueueStats>> done) {
-  absl::StatusOr<v1::QueueStats> result = task::ShuttingDown();
+  Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    if (!closed_) {
-      Queue* queue = FindQueue(name);
-      if (queue != nullptr) {
-        result = queue->Stats(Now());
-      } else {
-        result = task::NotFound("queue", name);
-      }
+    absl::StatusOr<v1::QueueStats> result = task::NotFound("queue", name);
+    if (!refusal_.ok()) {
+      result = refusal_;
+    } else if (Queue* queue = FindQueue(name); queue != nullptr) {
+      result = queue->Stats(Now());
     }
+    deferred.push_back(Answer(std::move(done), std::move(result)));
+    Commit(deferred);
   }
-  done(std::move(result));
+  deferred.Run();
 }
 
 }  // namespace errand::store

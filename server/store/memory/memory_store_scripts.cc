@@ -4,6 +4,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "server/store/memory/answer.h"
 #include "server/store/memory/memory_store.h"
 #include "server/task/duration.h"
 #include "server/task/errors.h"
@@ -21,10 +22,23 @@ v1::Script View(const ScriptVersion& version, bool with_source) {
   return view;
 }
 
+// Its source is copied only where the answer is given.
+absl::AnyInvocable<void(const absl::Status&)> AnswerScript(Callback<absl::StatusOr<v1::Script>> done,
+                                                           absl::StatusOr<ScriptVersion> version) {
+  return [done = std::move(done), version = std::move(version)](const absl::Status& safe) mutable {
+    if (!safe.ok()) version = safe;
+    if (version.ok()) {
+      done(View(*version, /*with_source=*/true));
+    } else {
+      done(version.status());
+    }
+  };
+}
+
 }  // namespace
 
 absl::StatusOr<ScriptVersion> MemoryStore::PutOneScript(PutScriptRequest& request) {
-  if (closed_) return task::ShuttingDown();
+  if (!refusal_.ok()) return refusal_;
   const absl::Time now = Now();
   ForgetOldRequestIds(now);
   std::string request_key = absl::StrCat(request.name, "\n", request.request_id);
@@ -43,7 +57,9 @@ absl::StatusOr<ScriptVersion> MemoryStore::PutOneScript(PutScriptRequest& reques
     task::Script script{request.name, scripts_.NextVersion(request.name), std::move(request.source)};
     return ScriptVersion{std::make_shared<const task::Script>(std::move(script)), now};
   }
-  const ScriptVersion& added = *scripts_.Put(std::move(request.name), std::move(request.source), now);
+  const int64_t number = scripts_.NextVersion(request.name);
+  const ScriptVersion& added = *scripts_.Put(std::move(request.name), number, std::move(request.source), now);
+  LogScriptPut(added, request.request_id);
   if (!request.request_id.empty()) {
     RememberRequest(std::move(request_key), absl::StrCat(added.script->version), now);
   }
@@ -51,63 +67,67 @@ absl::StatusOr<ScriptVersion> MemoryStore::PutOneScript(PutScriptRequest& reques
 }
 
 void MemoryStore::PutScript(PutScriptRequest request, Callback<absl::StatusOr<v1::Script>> done) {
-  absl::StatusOr<ScriptVersion> version;
+  Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    version = PutOneScript(request);
+    deferred.push_back(AnswerScript(std::move(done), PutOneScript(request)));
+    Commit(deferred);
   }
-  if (version.ok()) {
-    done(View(*version, /*with_source=*/true));
-  } else {
-    done(version.status());
-  }
+  deferred.Run();
 }
 
 void MemoryStore::GetScript(GetScriptRequest request, Callback<absl::StatusOr<v1::Script>> done) {
-  absl::StatusOr<ScriptVersion> version = task::ShuttingDown();
+  Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    if (!closed_) {
-      const ScriptVersion* found = request.version == 0 ? scripts_.FindCurrent(request.name)
-                                                        : scripts_.Find(request.name, request.version);
-      if (found != nullptr) {
-        version = *found;
-      } else {
-        // A revision is named as AIP-162 has it.
-        const std::string suffix = request.version == 0 ? "" : absl::StrCat("@", request.version);
-        version = task::NotFound("script", request.name + suffix);
-      }
+    absl::StatusOr<ScriptVersion> version;
+    if (!refusal_.ok()) {
+      version = refusal_;
+    } else if (const ScriptVersion* found = request.version == 0
+                                                ? scripts_.FindCurrent(request.name)
+                                                : scripts_.Find(request.name, request.version)) {
+      version = *found;
+    } else {
+      // A revision is named as AIP-162 has it.
+      const std::string suffix = request.version == 0 ? "" : absl::StrCat("@", request.version);
+      version = task::NotFound("script", request.name + suffix);
     }
+    deferred.push_back(AnswerScript(std::move(done), std::move(version)));
+    Commit(deferred);
   }
-  if (version.ok()) {
-    done(View(*version, /*with_source=*/true));
-  } else {
-    done(version.status());
-  }
+  deferred.Run();
 }
 
 void MemoryStore::ListScripts(NamePage request, Callback<absl::StatusOr<ScriptPage>> done) {
-  absl::StatusOr<ScriptPage> page = task::ShuttingDown();
+  Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    if (!closed_) {
-      page = ScriptPage();
+    absl::StatusOr<ScriptPage> page = ScriptPage();
+    if (!refusal_.ok()) {
+      page = refusal_;
+    } else {
       for (const ScriptVersion* version : scripts_.ListAfter(request.after_name, request.max_entries + 1)) {
         page->more = static_cast<int>(page->scripts.size()) == request.max_entries;
         if (!page->more) page->scripts.push_back(View(*version, /*with_source=*/false));
       }
     }
+    deferred.push_back(Answer(std::move(done), std::move(page)));
+    Commit(deferred);
   }
-  done(std::move(page));
+  deferred.Run();
 }
 
 void MemoryStore::DeleteScript(std::string name, Callback<absl::Status> done) {
-  absl::Status status = task::ShuttingDown();
+  Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    if (!closed_) status = scripts_.Delete(name) ? absl::OkStatus() : task::NotFound("script", name);
+    absl::Status status = refusal_;
+    if (status.ok() && !scripts_.Delete(name)) status = task::NotFound("script", name);
+    if (status.ok()) LogScriptDeleted(name);
+    deferred.push_back(Answer(std::move(done), std::move(status)));
+    Commit(deferred);
   }
-  done(std::move(status));
+  deferred.Run();
 }
 
 }  // namespace errand::store

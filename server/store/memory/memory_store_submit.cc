@@ -5,6 +5,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "server/store/memory/answer.h"
 #include "server/store/memory/memory_store.h"
 #include "server/task/duration.h"
 #include "server/task/errors.h"
@@ -53,10 +54,18 @@ void MemoryStore::Submit(std::vector<Submission> submissions, SubmitMode mode,
       results.reserve(submissions.size());
       for (Submission& submission : submissions) results.push_back(SubmitOne(submission, now, deferred));
     }
+    v1::Durability durability = v1::DURABILITY_UNSPECIFIED;
+    for (size_t i = 0; i < submissions.size(); ++i) {
+      durability = std::max(durability, submissions[i].task->durability());
+    }
+    Deferred answer;
+    answer.push_back(Answer(std::move(done), std::move(results)));
+    Commit(answer, durability);
+    if (!answer.calls.empty()) deferred.at_once.push_back(std::move(answer.calls.front()));
     MatchClaims(now, deferred);
+    Commit(deferred);
   }
-  done(std::move(results));
-  for (auto& call : deferred) call();
+  deferred.Run();
 }
 
 absl::Status MemoryStore::CheckRoom(const Queue& queue, int64_t tasks, int64_t bytes) const {
@@ -93,6 +102,14 @@ void MemoryStore::RememberRequest(std::string key, std::string outcome, absl::Ti
 
 absl::StatusOr<MemoryStore::Place> MemoryStore::Complete(const Submission& submission) {
   v1::Task& task = *submission.task;
+  const v1::Durability offered = journal_ == nullptr ? v1::DURABILITY_MEMORY : v1::DURABILITY_FSYNC;
+  if (task.durability() > offered) {
+    return task::InvalidField("task.durability",
+                              journal_ == nullptr
+                                  ? "this server keeps tasks in memory: must be DURABILITY_MEMORY or unset"
+                                  : "this server has no replica: must be at most DURABILITY_FSYNC, or unset");
+  }
+  if (task.durability() == v1::DURABILITY_UNSPECIFIED) task.set_durability(offered);
   if (Find(task.name()) != nullptr) return Exists(task.name());
   Place place;
   if (task.lua().has_script()) {
@@ -110,7 +127,7 @@ absl::StatusOr<MemoryStore::Place> MemoryStore::Complete(const Submission& submi
 
 std::vector<absl::Status> MemoryStore::SubmitAllOrNone(const std::vector<Submission>& submissions,
                                                        absl::Time now, Deferred& deferred) {
-  if (closed_) return std::vector<absl::Status>(submissions.size(), task::ShuttingDown());
+  if (!refusal_.ok()) return std::vector<absl::Status>(submissions.size(), refusal_);
   struct Room {
     int64_t tasks = 0;
     int64_t bytes = 0;
@@ -160,7 +177,7 @@ std::vector<absl::Status> MemoryStore::SubmitAllOrNone(const std::vector<Submiss
 }
 
 absl::Status MemoryStore::SubmitOne(const Submission& submission, absl::Time now, Deferred& deferred) {
-  if (closed_) return task::ShuttingDown();
+  if (!refusal_.ok()) return refusal_;
   if (const auto repeated = FindRepeated(submission); repeated.has_value()) {
     if (repeated->ok()) *submission.task = (**repeated)->View(v1::TASK_VIEW_BASIC);
     return repeated->status();
@@ -206,6 +223,7 @@ void MemoryStore::Add(const Submission& submission, Place place, absl::Time now,
   } else {
     Enqueue(record, /*again=*/false, now, deferred);
   }
+  LogAdded(*record, submission.request_id, due);
   record->AddOutput(v1::TASK_VIEW_BASIC, task);
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/io/coded_stream.h"
+#include "server/store/memory/changes.pb.h"
 #include "server/store/memory/queue.h"
 #include "server/task/duration.h"
 
@@ -50,6 +51,21 @@ Record::Record(v1::Task& task, uint64_t task_order, Queue* task_queue, absl::Tim
 
   task.set_name(std::move(task_name));
   if (same) task.set_uid(std::move(uid));
+}
+
+Record::Record(const TaskAdded& added, Queue* task_queue)
+    : order(added.order()), queue(task_queue), create_time(absl::FromUnixNanos(added.create_time())) {
+  kind = added.email() ? task::HandlerKind::kEmail : task::HandlerKind::kLua;
+  priority = static_cast<uint8_t>(added.priority());
+  if (added.expire_time() != 0) expires = absl::FromUnixNanos(added.expire_time());
+  name_size = static_cast<uint32_t>(added.name().size());
+  handler_size = static_cast<uint32_t>(added.handler().size());
+  basic_size = static_cast<uint32_t>(added.basic().size());
+  packed = std::make_unique_for_overwrite<char[]>(name_size + handler_size + basic_size);
+  char* end = packed.get();
+  for (const std::string* part : {&added.name(), &added.handler(), &added.basic()}) {
+    end = std::copy(part->begin(), part->end(), end);
+  }
 }
 
 int64_t Record::oldest_sequence() const {
@@ -106,12 +122,17 @@ void Record::StartAttempt(const std::string& worker, absl::Time now) {
   ++history->tries;
   *output.mutable_start_time() = task::ToProto(now);
   output.clear_progress();
-  if (output.attempts_size() >= kMaxAttemptsKept) output.mutable_attempts()->DeleteSubrange(0, 1);
-  v1::Attempt& attempt = *output.add_attempts();
+  v1::Attempt& attempt = *AddAttempt();
   attempt.set_number(output.attempt_count());
   attempt.set_worker(worker);
   *attempt.mutable_start_time() = output.start_time();
   expires = absl::InfiniteFuture();
+}
+
+v1::Attempt* Record::AddAttempt() {
+  v1::Task& output = history->output;
+  if (output.attempts_size() >= kMaxAttemptsKept) output.mutable_attempts()->DeleteSubrange(0, 1);
+  return output.add_attempts();
 }
 
 void Record::EndAttempt(const google::rpc::Status& error, const v1::Usage* usage, absl::Time now) {
@@ -154,22 +175,26 @@ void Record::Enter(v1::TaskState new_state, absl::Time now, absl::Time due) {
   Add(std::move(event), now);
 }
 
-void Record::AddReport(v1::TaskEvent event, absl::Time now, size_t max_events) {
+bool Record::Replaces(const v1::TaskEvent& event) const {
+  if (!event.has_progress() || history == nullptr) return false;
+  const auto& events = history->events;
+  const v1::TaskEvent* const last = events.size() > history->dropped ? events.back().made.get() : nullptr;
+  return last != nullptr && last->has_progress() && last->attempt() == history->output.attempt_count() &&
+         latest_sequence() > history->read_sequence &&
+         (queue->log == nullptr || !queue->log->HasBeenRead(history->log_position));
+}
+
+void Record::AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_t max_events) {
   History& past = Grown();
   auto& events = past.events;
   if (event.has_progress()) {
     *past.output.mutable_progress() = event.progress();
     ++revision;
-    const v1::TaskEvent* const last = events.size() > past.dropped ? events.back().made.get() : nullptr;
-    const bool replaces = last != nullptr && last->has_progress() &&
-                          last->attempt() == past.output.attempt_count() &&
-                          latest_sequence() > past.read_sequence &&
-                          (queue->log == nullptr || !queue->log->HasBeenRead(past.log_position));
-    if (replaces) {
-      events.pop_back();
-      --past.next_sequence;
-      if (queue->log != nullptr && past.log_position != 0) queue->log->Drop(past.log_position);
-    }
+  }
+  if (replaces) {
+    events.pop_back();
+    --past.next_sequence;
+    if (queue->log != nullptr && past.log_position != 0) queue->log->Drop(past.log_position);
   }
   Add(std::make_shared<v1::TaskEvent>(std::move(event)), now);
   if (events.size() - past.dropped > max_events) events[past.dropped++] = {};
@@ -177,6 +202,43 @@ void Record::AddReport(v1::TaskEvent event, absl::Time now, size_t max_events) {
     events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(past.dropped));
     past.dropped = 0;
   }
+}
+
+void Record::Replay(const TaskMoved& moved) {
+  const absl::Time time = absl::FromUnixNanos(moved.time());
+  position = moved.position();
+  key_position = moved.key_position();
+  if (moved.never_expires()) expires = absl::InfiniteFuture();
+  if (moved.state() == v1::TASK_STATE_QUEUED) queued_time = time;
+  // The first state of a task has no history.
+  if (state != v1::TASK_STATE_UNSPECIFIED) {
+    History& past = Grown();
+    v1::Task& output = past.output;
+    past.tries = moved.tries();
+    past.lease_token = moved.lease_token();
+    past.cancel_requested = false;
+    if (moved.has_attempt()) {
+      v1::Attempt* attempt = output.attempts().empty() ? nullptr : &*output.mutable_attempts()->rbegin();
+      if (attempt == nullptr || attempt->number() != moved.attempt().number()) attempt = AddAttempt();
+      *attempt = moved.attempt();
+      *output.mutable_start_time() = moved.attempt().start_time();
+    }
+    output.set_attempt_count(moved.attempt_count());
+    output.clear_error();
+    if (moved.has_error()) *output.mutable_error() = moved.error();
+    output.clear_usage();
+    if (moved.has_usage()) *output.mutable_usage() = moved.usage();
+    if (moved.state() == v1::TASK_STATE_RUNNING) {
+      output.clear_progress();
+    } else {
+      output.clear_result();
+      if (moved.has_result()) *output.mutable_result() = moved.result();
+    }
+    output.clear_end_time();
+    if (task::IsTerminal(moved.state())) *output.mutable_end_time() = task::ToProto(time);
+  }
+  Enter(moved.state(), time, absl::FromUnixNanos(moved.due()));
+  revision = moved.revision();
 }
 
 void Record::Add(std::shared_ptr<v1::TaskEvent> event, absl::Time now) {

@@ -14,6 +14,8 @@
 
 namespace errand::store {
 
+class TaskAdded;
+class TaskMoved;
 struct KeyLine;
 struct Queue;
 struct ScriptVersion;
@@ -51,6 +53,8 @@ struct History {
 struct Record {
   // Takes what the client asked for out of `task`, which is left in BASIC view (see AddOutput). In no state.
   Record(v1::Task& task, uint64_t order, Queue* queue, absl::Time now);
+  // The same again.
+  Record(const TaskAdded& added, Queue* queue);
 
   absl::string_view name() const { return {packed.get(), name_size}; }
   bool ended() const { return task::IsTerminal(state); }
@@ -73,8 +77,12 @@ struct Record {
   void StartAttempt(const std::string& worker, absl::Time now);
   // Completes that entry. `usage` may be null.
   void EndAttempt(const google::rpc::Status& error, const v1::Usage* usage, absl::Time now);
-  // Adds an event that an attempt reported. At most `max_events` are kept.
-  void AddReport(v1::TaskEvent event, absl::Time now, size_t max_events);
+  // Whether an event that an attempt reports takes the place of the last one, which nobody has read.
+  bool Replaces(const v1::TaskEvent& event) const;
+  // Adds such an event. At most `max_events` are kept.
+  void AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_t max_events);
+  // Makes a move again.
+  void Replay(const TaskMoved& moved);
   // Up to `max_events` events after a sequence that is in range.
   EventBatch EventsAfter(int64_t sequence, int max_events);
   // The history, made now if there is none.
@@ -117,6 +125,8 @@ struct Record {
 
  private:
   v1::Task Unpack(v1::TaskView view) const;
+  // An entry in the history of attempts; of many the first is dropped.
+  v1::Attempt* AddAttempt();
   // Adds an event to the task's and to the queue's log.
   void Add(std::shared_ptr<v1::TaskEvent> event, absl::Time now);
   // Adds an event of the present state to the task's, to be made later.

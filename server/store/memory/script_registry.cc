@@ -36,8 +36,8 @@ int64_t ScriptRegistry::NextVersion(absl::string_view name) const {
   return (line == lines_.end() ? last_forgotten_version_ : line->second.last_version) + 1;
 }
 
-const ScriptVersion* ScriptRegistry::Put(std::string name, std::string source, absl::Time now) {
-  const int64_t number = NextVersion(name);
+const ScriptVersion* ScriptRegistry::Put(std::string name, int64_t number, std::string source,
+                                         absl::Time now) {
   bytes_ += BytesOf(source.size());
   Line& line = lines_[name];
   line.last_version = number;
@@ -66,7 +66,7 @@ ScriptVersion* ScriptRegistry::FindCurrent(absl::string_view name) const {
   return it == current_.end() ? nullptr : it->second;
 }
 
-const ScriptVersion* ScriptRegistry::Find(absl::string_view name, int64_t version) const {
+ScriptVersion* ScriptRegistry::Find(absl::string_view name, int64_t version) const {
   const auto line = lines_.find(name);
   if (line == lines_.end()) return nullptr;
   const auto it = line->second.versions.find(version);

@@ -34,14 +34,15 @@ class ScriptRegistry {
   absl::Status CheckRoom(absl::string_view name, size_t source_bytes) const;
   // What the next version of a name is called.
   int64_t NextVersion(absl::string_view name) const;
-  // Makes `source`, for which there is room, the current version. Borrowed from the registry.
-  const ScriptVersion* Put(std::string name, std::string source, absl::Time now);
+  // Makes `source`, for which there is room, the current version; `number` is NextVersion or higher. Borrowed
+  // from the registry.
+  const ScriptVersion* Put(std::string name, int64_t number, std::string source, absl::Time now);
   // False where there is no such name.
   bool Delete(absl::string_view name);
 
   // Null where it is not kept. Borrowed from the registry.
   ScriptVersion* FindCurrent(absl::string_view name) const;
-  const ScriptVersion* Find(absl::string_view name, int64_t version) const;
+  ScriptVersion* Find(absl::string_view name, int64_t version) const;
   // The current versions of up to `max` scripts that follow a name, by name.
   std::vector<const ScriptVersion*> ListAfter(absl::string_view name, int max) const;
 

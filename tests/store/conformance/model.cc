@@ -5,6 +5,11 @@
 #include <utility>
 
 namespace errand::store {
+namespace {
+
+constexpr int kMaxInterruptedTries = 10;
+
+}  // namespace
 
 void Model::Enter(Task& task, v1::TaskState state) {
   task.state = state;
@@ -61,6 +66,7 @@ Model::Task* Model::NextOf(const std::string& queue) {
 
 void Model::Start(Task& task, uint64_t token, absl::Time lease_end) {
   ++task.attempts;
+  ++task.tries;
   task.token = token;
   task.lease_end = lease_end;
   task.expires = absl::InfiniteFuture();
@@ -91,6 +97,7 @@ void Model::Cancel(Task& task) {
 }
 
 void Model::Retry(Task& task) {
+  task.tries = 0;
   task.key_position = ++counter_;
   task.expires = absl::InfiniteFuture();
   Enqueue(task);
@@ -130,6 +137,18 @@ void Model::Advance(absl::Time now) {
       Enter(*first, v1::TASK_STATE_EXPIRED);
     } else {
       Enqueue(*first);
+    }
+  }
+}
+
+void Model::Restart() {
+  for (auto& [id, task] : tasks_) {
+    if (task.state != v1::TASK_STATE_RUNNING) continue;
+    task.token = 0;
+    if (task.cancel_requested) {
+      Enter(task, v1::TASK_STATE_CANCELLED);
+    } else {
+      Enter(task, task.tries < kMaxInterruptedTries ? v1::TASK_STATE_QUEUED : v1::TASK_STATE_FAILED);
     }
   }
 }

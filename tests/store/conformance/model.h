@@ -27,6 +27,7 @@ class Model {
 
     v1::TaskState state = v1::TASK_STATE_UNSPECIFIED;
     int attempts = 0;
+    int tries = 0;       // Attempts since the last retry.
     int64_t events = 0;  // The latest sequence.
     bool ends_in_progress =
         false;              // The last event is a progress report of this attempt that nobody has read.
@@ -64,6 +65,8 @@ class Model {
   int64_t Purge(const std::string& queue);
   // What happens until `now`.
   void Advance(absl::Time now);
+  // The process that held everything ends, and a new one takes over.
+  void Restart();
 
   Task* Find(const std::string& id);
   void Erase(const std::string& id) { tasks_.erase(id); }

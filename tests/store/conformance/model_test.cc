@@ -34,6 +34,10 @@ class Comparison {
       : random_(seed), model_(kMaxLive), fixture_(factory, Options()) {}
 
   void Step() {
+    if (fixture_.survives() && Pick(1'000) == 0) {
+      fixture_.Reopen();
+      model_.Restart();
+    }
     switch (Pick(17)) {
       case 0:
       case 1:

@@ -24,6 +24,9 @@ namespace errand::store {
 
 // A store whose clock is that of its options, and what a test calls when it has moved the clock.
 struct StoreUnderTest {
+  // For a store that survives its process: what it is afterwards. Called when there is no `store` any more;
+  // holds what that needs.
+  std::function<StoreUnderTest()> reopen;
   std::unique_ptr<TaskStore> store;
   std::function<void()> run_alarms;
 };
@@ -67,6 +70,18 @@ class StoreFixture : public LeaseHolder {
   void Advance(absl::Duration duration) {
     now_ += duration;
     under_test_.run_alarms();
+  }
+
+  bool survives() const { return under_test_.reopen != nullptr; }
+  void Reopen() {
+    ReopenAfter([] {});
+  }
+  // The same; `between` happens while there is no store.
+  void ReopenAfter(const std::function<void()>& between) {
+    under_test_.store = nullptr;
+    between();
+    StoreUnderTest reopened = under_test_.reopen();
+    under_test_ = std::move(reopened);
   }
 
   static Wanted Lua(const std::string& id, const std::string& queue = "queues/default") {
