@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "client/cli/admin_arguments.h"
 #include "client/cli/completion.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/flags.h"
@@ -159,6 +160,7 @@ std::optional<int> ParseArguments(int argc, char** argv, Arguments& arguments) {
   AddNamesVerb(root, "delete", Verb::kDelete, "Forget tasks that have ended", arguments);
   AddQueue(root, arguments);
   AddScript(root, arguments);
+  AddAdmin(root, arguments);
   AddVerb(root, "health", Verb::kHealth, "Ask whether the server takes calls", arguments)
       .add_option("--service", arguments.service, "Of one service, errand.v1.Tasks for example")
       ->type_name("NAME");

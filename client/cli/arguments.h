@@ -37,6 +37,7 @@ enum class Verb {
   kScriptList,
   kScriptDelete,
   kScriptValidate,
+  kAdminDump,
   kHealth,
   kCompletion,
 };
@@ -61,7 +62,7 @@ struct Arguments {
   int64_t after = 0;               // watch: the last sequence, or position, seen.
   std::string filter;              // list.
   int64_t limit = 0;               // list: 0 for all.
-  QueueFlags queue;                // queue; its name alone: list, watch.
+  QueueFlags queue;                // queue; its name alone: list, watch, admin dump.
   ScriptFlags script;              // script.
   std::string service;             // health.
   std::string shell;               // completion.

@@ -93,6 +93,8 @@ int Dispatch(Session& session, const Input& input) {
       return ScriptDelete(session);
     case Verb::kScriptValidate:
       return ScriptValidate(session, input.source);
+    case Verb::kAdminDump:
+      return AdminDump(session);
     case Verb::kHealth:
       return Health(session);
     case Verb::kCompletion:  // ParseArguments has done it.
@@ -124,7 +126,8 @@ int Main(int argc, char** argv) {
     Session session(arguments);
     code = Dispatch(session, input);
   }
-  if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
+  // A verb that has failed has said why.
+  if (code == kDone && (std::fflush(stdout) != 0 || std::ferror(stdout))) {
     std::fprintf(stderr, "errand: cannot write the output (%s)\n", std::strerror(errno));
     return kFailed;
   }

@@ -34,6 +34,7 @@ int ScriptValidate(Session& session, const std::string& source);
 int ScriptGet(Session& session);
 int ScriptList(Session& session);
 int ScriptDelete(Session& session);
+int AdminDump(Session& session);
 int Health(Session& session);
 
 }  // namespace errand::cli

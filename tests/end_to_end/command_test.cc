@@ -1,11 +1,16 @@
 // The errand command against the real server.
 #include <gmock/gmock.h>
+#include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
 
@@ -81,6 +86,46 @@ TEST_F(Command, RegistersScriptsAndRunsThemByName) {
   const Finished unknown = Errand({"run", "lua", "--script=double"});
   EXPECT_EQ(unknown.exit_code, 3);
   EXPECT_THAT(unknown.errors, HasSubstr("there is no script 'scripts/double'"));
+}
+
+TEST_F(Command, DumpsEveryTaskOfEveryQueueWithItsPayload) {
+  std::map<std::string, std::string> payloads;
+  for (int i = 0; i < 12; ++i) {
+    // More than a page, which the server ends after 2 MiB.
+    v1::CreateTaskRequest request = LuaRequest("return 'r' .. #task.payload", std::string(400'000 + i, 'x'));
+    request.set_parent(i % 3 == 0 ? "queues/third" : "queues/default");
+    v1::Task task;
+    ASSERT_TRUE(Create(server_.tasks(), request, &task).ok());
+    ASSERT_TRUE(Wait(server_.tasks(), task.name(), 60'000, &task).ok());
+    payloads[task.name()] = request.task().lua().text();
+  }
+  const auto dump = [&](const std::vector<std::string>& words) {
+    const Finished run = Errand(words);
+    EXPECT_EQ(run.exit_code, 0) << run.errors;
+    EXPECT_EQ(run.errors, "");
+    std::map<std::string, v1::Task> tasks;
+    for (const absl::string_view line : absl::StrSplit(run.output, '\n', absl::SkipEmpty())) {
+      v1::Task task;
+      EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(std::string(line), &task).ok());
+      EXPECT_TRUE(tasks.emplace(task.name(), task).second) << task.name() << " is there twice";
+    }
+    return tasks;
+  };
+  const std::map<std::string, v1::Task> all = dump({"admin", "dump"});
+  ASSERT_EQ(all.size(), payloads.size());
+  for (const auto& [name, task] : all) {
+    EXPECT_EQ(task.lua().text(), payloads[name]) << name;
+    EXPECT_EQ(task.result().data(), absl::StrCat("r", payloads[name].size())) << name;
+    EXPECT_EQ(task.attempts_size(), 1) << name;
+  }
+  EXPECT_EQ(dump({"admin", "dump", "--queue=third"}).size(), 4u);
+}
+
+TEST_F(Command, ADumpWithoutAServerSaysSo) {
+  EXPECT_EQ(server_.Stop(), 0);
+  const Finished dump = Errand({"admin", "dump", "--retry-for=100ms"});
+  EXPECT_EQ(dump.exit_code, 4);
+  EXPECT_THAT(dump.errors, HasSubstr("cannot be reached"));
 }
 
 TEST_F(Command, ExitsWithThreeForATaskThatDoesNotExist) {
