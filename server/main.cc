@@ -15,6 +15,7 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "server/config/config.h"
@@ -31,9 +32,16 @@
 #include "server/service/scripts_service.h"
 #include "server/service/tasks_service.h"
 #include "server/service/unimplemented_service.h"
+#include "server/store/log/data_backup.h"
+#include "server/store/log/data_check.h"
+#include "server/store/log/data_repair.h"
 #include "server/store/log/log_journal.h"
 #include "server/store/log/posix_file_system.h"
 #include "server/store/memory/memory_store.h"
+
+// jemalloc(3), TUNING: memory that was freed goes back to the system also when the server has nothing to do.
+extern "C" const char* const malloc_conf;
+const char* const malloc_conf = "background_thread:true";
 
 namespace {
 
@@ -135,6 +143,20 @@ int Fail(absl::string_view what, const absl::Status& status) {
   return 1;
 }
 
+store::log::SegmentOptions SegmentOptions(const config::Config& config) {
+  store::log::SegmentOptions options;
+  options.min_free_bytes = static_cast<uint64_t>(config.min_free_space);
+  options.on_space = [](bool low, uint64_t free_bytes) {
+    if (low) {
+      spdlog::error("the disk of --data_dir has {} bytes left: new tasks are refused, the others go on",
+                    free_bytes);
+    } else {
+      spdlog::info("the disk of --data_dir has space again: new tasks are taken");
+    }
+  };
+  return options;
+}
+
 // In `folder` if there is a data folder.
 absl::StatusOr<std::unique_ptr<store::TaskStore>> OpenStore(
     const config::Config& config, store::StoreOptions options,
@@ -143,16 +165,43 @@ absl::StatusOr<std::unique_ptr<store::TaskStore>> OpenStore(
   auto locked = store::log::PosixFileSystem::OpenFolder(config.data_dir);
   if (!locked.ok()) return locked.status();
   folder = *std::move(locked);
-  auto journal = store::log::LogJournal::Open(folder.get());
+  auto journal = store::log::LogJournal::Open(folder.get(), SegmentOptions(config));
   if (!journal.ok()) return journal.status();
   const store::log::LogJournal& log = **journal;
   auto opened = store::MemoryStore::Open(std::move(options), *std::move(journal));
+  if (absl::IsDataLoss(opened.status())) {
+    return absl::DataLossError(absl::StrCat(
+        opened.status().message(), "; errandd with --check_data says what is lost, and what can be done"));
+  }
   if (!opened.ok()) return opened.status();
   if (log.read_end().torn) {
     spdlog::warn("{}: what a write that was interrupted has left is ignored; nobody was told that it is safe",
                  config.data_dir);
   }
   return opened;
+}
+
+// What is asked for instead of serving.
+absl::Status WorkOnData(const config::Config& config) {
+  using store::log::PosixFileSystem;
+  const auto say = [](absl::string_view line) {
+    std::printf("%.*s\n", static_cast<int>(line.size()), line.data());
+    std::fflush(stdout);  // What a repair says is said before it is done.
+  };
+  if (!config.backup_data.empty()) {
+    const auto from = PosixFileSystem::OpenFolderToRead(config.data_dir);
+    if (!from.ok()) return from.status();
+    const auto to = PosixFileSystem::OpenFolder(config.backup_data);
+    if (!to.ok()) return to.status();
+    return store::log::BackupData(**from, **to, say);
+  }
+  const auto folder = PosixFileSystem::OpenExistingFolder(config.data_dir);
+  if (absl::IsFailedPrecondition(folder.status())) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        folder.status().message(), ": stop that first, or make a --backup_data, which is checked, too"));
+  }
+  if (!folder.ok()) return folder.status();
+  return config.repair_data ? store::log::RepairData(**folder, say) : store::log::CheckData(**folder, say);
 }
 
 int Run(const config::Config& config) {
@@ -266,5 +315,9 @@ int main(int argc, char** argv) {
     std::fputs(exit->output.c_str(), exit->code == 0 ? stdout : stderr);
     return exit->code;
   }
-  return Run(std::get<config::Config>(parsed));
+  const auto& config = std::get<config::Config>(parsed);
+  if (!config.check_data && !config.repair_data && config.backup_data.empty()) return Run(config);
+  const absl::Status done = WorkOnData(config);
+  if (!done.ok()) std::fprintf(stderr, "errandd: %s\n", std::string(done.message()).c_str());
+  return done.ok() ? 0 : 1;
 }

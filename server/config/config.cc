@@ -82,6 +82,22 @@ void StringFlag(CLI::App& app, const std::string& name, std::string& value, cons
       ->type_name(type);
 }
 
+// What is done instead of serving.
+void SwitchFlag(CLI::App& app, const std::string& name, bool& value, const std::string& help) {
+  app.add_flag("--" + name, value, help)->envname(absl::StrCat("ERRAND_", absl::AsciiStrToUpper(name)));
+}
+
+void CheckDataFlags(const Config& config) {
+  const int asked =
+      (config.check_data ? 1 : 0) + (config.repair_data ? 1 : 0) + (config.backup_data.empty() ? 0 : 1);
+  if (asked > 1) {
+    throw CLI::ValidationError("--check_data, --repair_data and --backup_data", "only one of them at a time");
+  }
+  if (asked == 1 && config.data_dir.empty()) {
+    throw CLI::ValidationError("--data_dir", "must say which folder to check, repair or copy");
+  }
+}
+
 void CheckListen(const std::string& listen) {
   const size_t colon = listen.rfind(':');
   int port = -1;
@@ -102,6 +118,20 @@ void Declare(CLI::App& app, Config& config, std::string& tls, std::vector<std::s
   StringFlag(
       app, "data_dir", config.data_dir, "DIR",
       "Where tasks, queues and scripts are kept, so that they survive; without it they live in memory");
+  SwitchFlag(
+      app, "check_data", config.check_data,
+      "Instead of serving: read all of --data_dir and say what is there, and what is damaged; nothing is "
+      "changed, and no server may be using it");
+  SwitchFlag(
+      app, "repair_data", config.repair_data,
+      "Instead of serving: say what --check_data says, and make a log of what can be read; damaged files are "
+      "kept, as NAME.damaged");
+  StringFlag(app, "backup_data", config.backup_data, "TO",
+             "Instead of serving: copy --data_dir into the folder TO, which must be empty or not be there; a "
+             "server may "
+             "be using --data_dir meanwhile");
+  IntegerFlag(app, "min_free_space", config.min_free_space, 0, int64_t{1} << 50,
+              "New tasks are refused while the disk of --data_dir has fewer bytes than this free");
   IntegerFlag(app, "queue_max_tasks", config.queue_max_tasks, 1, int64_t{1} << 40,
               "The most tasks of a queue that have not ended; more are refused");
   IntegerFlag(app, "queue_max_bytes", config.queue_max_bytes, 1, int64_t{1} << 50,
@@ -156,6 +186,7 @@ std::variant<Config, Exit> Parse(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
     CheckListen(config.listen);
+    CheckDataFlags(config);
     const std::map<std::string, SmtpTls> modes = {
         {"none", SmtpTls::kNone}, {"starttls", SmtpTls::kStartTls}, {"implicit", SmtpTls::kImplicit}};
     if (modes.count(tls) == 0) {

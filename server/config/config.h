@@ -19,6 +19,11 @@ struct Config {
   std::string log_level = "info";
 
   std::string data_dir;  // Empty: tasks live in memory.
+  // Work on `data_dir` to be done instead of serving; at most one of them.
+  bool check_data = false;
+  bool repair_data = false;
+  std::string backup_data;  // Where to.
+  int64_t min_free_space = int64_t{256} << 20;
   int64_t queue_max_tasks = 1'000'000;
   int64_t queue_max_bytes = int64_t{1} << 30;
   std::vector<std::string> queues;  // `queues/{queue}`; empty: at first use.

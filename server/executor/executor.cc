@@ -173,7 +173,7 @@ void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
       running_[attempt.id] = std::move(running);
       by_lease_[lease->token] = attempt.id;
       ++lane->running;
-      cancelled = early_cancels_.erase(lease->token) > 0;
+      cancelled = early_cancels_[0].erase(lease->token) + early_cancels_[1].erase(lease->token) > 0;
     }
     const handlers::AttemptId id = attempt.id;
     attempt.task = std::move(task.task);
@@ -250,7 +250,7 @@ void Executor::OnCancelRequested(const store::Lease& lease) {
     absl::MutexLock lock(&mu_);
     const auto it = by_lease_.find(lease.token);
     if (it == by_lease_.end()) {
-      early_cancels_.insert(lease.token);
+      early_cancels_[0].insert(lease.token);
       return;
     }
     id = it->second;
@@ -264,7 +264,7 @@ void Executor::ExtendLeases() {
   std::vector<std::pair<handlers::Handler*, handlers::AttemptId>> attempts;
   {
     absl::MutexLock lock(&mu_);
-    early_cancels_.clear();
+    early_cancels_[1] = std::exchange(early_cancels_[0], {});
     for (const auto& [id, running] : running_) {
       leases.push_back(*running.lease);
       attempts.emplace_back(running.lane->handler, id);

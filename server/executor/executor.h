@@ -1,6 +1,7 @@
 #ifndef ERRAND_SERVER_EXECUTOR_EXECUTOR_H_
 #define ERRAND_SERVER_EXECUTOR_EXECUTOR_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -80,8 +81,9 @@ class Executor : private store::LeaseHolder {
   absl::flat_hash_map<handlers::AttemptId, Running> running_ ABSL_GUARDED_BY(mu_);
   int callbacks_ ABSL_GUARDED_BY(mu_) = 0;  // OnClaimed, OnParked and OnDone under way.
   absl::flat_hash_map<uint64_t, handlers::AttemptId> by_lease_ ABSL_GUARDED_BY(mu_);
-  // Cancels that overtook the claim they belong to. Cleared a lease timer's tick later.
-  absl::flat_hash_set<uint64_t> early_cancels_ ABSL_GUARDED_BY(mu_);
+  // Cancels that overtook the claim they belong to, whose tasks may have to be read from a disk yet. Kept for
+  // one tick of the lease timer at the least: [1] are from before the last one.
+  std::array<absl::flat_hash_set<uint64_t>, 2> early_cancels_ ABSL_GUARDED_BY(mu_);
 
   std::unique_ptr<io::Timer> lease_timer_;  // Owned by the loop's thread.
 };

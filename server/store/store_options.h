@@ -32,6 +32,9 @@ struct StoreOptions {
   // Scripts at one time, and bytes of them and of those versions that tasks still refer to.
   int64_t max_scripts = 10'000;
   int64_t max_script_bytes = int64_t{256} << 20;
+  // A store that keeps tasks on a medium keeps what they were asked to do in memory, too, while they wait, up
+  // to so many bytes; what comes then is read back when its time has come.
+  int64_t max_body_bytes_in_memory = int64_t{16} << 20;
   // How long a request id is remembered.
   absl::Duration request_id_window = absl::Minutes(10);
   // Called once, by any thread, when a store that keeps tasks on a medium can keep nothing any more, with the

@@ -111,6 +111,15 @@ absl::Status QueueFull(absl::string_view queue, absl::string_view problem, absl:
   return status;
 }
 
+absl::Status DiskFull(absl::Duration retry_after) {
+  absl::Status status = Error(
+      absl::StatusCode::kResourceExhausted, "DISK_FULL",
+      "the server's disk has too little space left for anything new; what is there goes on, and tasks that "
+      "have ended can be deleted");
+  AttachRetryInfo(status, retry_after);
+  return status;
+}
+
 absl::Status ScriptsFull(absl::string_view problem) {
   absl::Status status = Error(absl::StatusCode::kResourceExhausted, "SCRIPTS_FULL", problem);
   google::rpc::QuotaFailure quota;

@@ -44,6 +44,9 @@ absl::Status QueueFull(absl::string_view queue, absl::string_view problem, absl:
 // RESOURCE_EXHAUSTED / SCRIPTS_FULL with a QuotaFailure.
 absl::Status ScriptsFull(absl::string_view problem);
 
+// RESOURCE_EXHAUSTED / DISK_FULL with a RetryInfo.
+absl::Status DiskFull(absl::Duration retry_after);
+
 // UNAVAILABLE / `reason` with a RetryInfo.
 absl::Status TryAgain(absl::string_view reason, absl::string_view message, absl::Duration retry_after);
 

@@ -1,21 +1,19 @@
-// What a server with a data folder has acknowledged, after it was killed.
+// A server with a data folder: what is there after it was killed, and what looks after the folder.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
 
 #include <atomic>
 #include <filesystem>
-#include <map>
+#include <fstream>
+#include <iterator>
 #include <memory>
-#include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
 
@@ -111,62 +109,134 @@ TEST_F(DurableTest, TasksQueuesAndScriptsAreThereAfterAKill) {
   EXPECT_EQ(server().Stop(), 0);
 }
 
+// `--flag` of the data folder.
+class DataFolderTest : public DurableTest {
+ protected:
+  Finished Run(const std::string& flag) const {
+    return RunProgram({ERRANDD_PATH, "--data_dir=" + folder(), flag});
+  }
+  // That does not run.
+  void AddWaiting(const std::string& id) {
+    v1::CreateTaskRequest request = LuaRequest("return 'done'");
+    request.set_parent("queues/paused");
+    request.set_task_id(id);
+    v1::Task task;
+    ASSERT_TRUE(Create(server().tasks(), request, &task).ok());
+  }
+  void Pause() {
+    grpc::ClientContext context;
+    v1::PauseQueueRequest request;
+    request.set_name("queues/paused");
+    v1::PauseQueueResponse response;
+    ASSERT_TRUE(server().queues().PauseQueue(&context, request, &response).ok());
+  }
+  static bool IsThere(ServerProcess& server, const std::string& id) {
+    v1::Task task;
+    return Get(server.tasks(), "queues/paused/tasks/" + id, &task).ok();
+  }
+};
+
+TEST_F(DataFolderTest, AFlippedByteIsRefusedNamedAndRepaired) {
+  Pause();
+  for (const char* id : {"first", "second", "third"}) AddWaiting(id);
+  const Finished in_use = Run("--check_data");
+  EXPECT_EQ(in_use.exit_code, 1);
+  EXPECT_NE(in_use.errors.find("is in use by another server"), std::string::npos) << in_use.errors;
+  EXPECT_EQ(server().Stop(), 0);
+  const Finished good = Run("--check_data");
+  EXPECT_EQ(good.exit_code, 0) << good.errors;
+  EXPECT_NE(good.output.find("tasks: 3 QUEUED\n"), std::string::npos) << good.output;
+  EXPECT_NE(good.output.find("nothing is damaged\n"), std::string::npos) << good.output;
+
+  const std::string segment = "0000000000000001.segment";
+  {
+    std::fstream file(folder() + "/" + segment, std::ios::in | std::ios::out | std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    const size_t at = bytes.find("queues/paused/tasks/second");
+    ASSERT_NE(at, std::string::npos);
+    file.clear();
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put('Q');
+  }
+  const Finished refused = RunProgram({ERRANDD_PATH, "--listen=127.0.0.1:0", "--data_dir=" + folder()});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_NE(refused.errors.find(segment + " is damaged at byte "), std::string::npos) << refused.errors;
+  EXPECT_NE(refused.errors.find("--check_data"), std::string::npos) << refused.errors;
+
+  const Finished checked = Run("--check_data");
+  EXPECT_EQ(checked.exit_code, 1);
+  EXPECT_NE(checked.output.find(segment + ", byte "), std::string::npos) << checked.output;
+  EXPECT_NE(checked.output.find(": lost: a task whose name is not known (number 2)"), std::string::npos)
+      << checked.output;
+  EXPECT_NE(checked.errors.find("--repair_data"), std::string::npos) << checked.errors;
+
+  const Finished repaired = Run("--repair_data");
+  EXPECT_EQ(repaired.exit_code, 0) << repaired.errors;
+  EXPECT_TRUE(std::filesystem::exists(folder() + "/" + segment + ".damaged"));
+  EXPECT_EQ(Run("--check_data").exit_code, 0);
+  StartAgain();
+  EXPECT_TRUE(IsThere(server(), "first"));
+  EXPECT_FALSE(IsThere(server(), "second"));
+  EXPECT_TRUE(IsThere(server(), "third"));
+}
+
+TEST(DataFolderFlags, NeedAFolderAndAreNotMixed) {
+  const Finished none = RunProgram({ERRANDD_PATH, "--check_data"});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_NE(none.errors.find("--data_dir"), std::string::npos) << none.errors;
+  const Finished both = RunProgram({ERRANDD_PATH, "--data_dir=none", "--check_data", "--repair_data"});
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_NE(both.errors.find("only one of them"), std::string::npos) << both.errors;
+  const Finished missing = RunProgram({ERRANDD_PATH, "--data_dir=none", "--check_data"});
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_NE(missing.errors.find("No such file"), std::string::npos) << missing.errors;
+  EXPECT_FALSE(std::filesystem::exists("none"));
+}
+
+TEST_F(DataFolderTest, ABackupOfABusyServerIsAServer) {
+  Pause();
+  AddWaiting("before");
+  std::atomic<bool> over = false;
+  absl::Mutex mu;
+  int added = 0;  // By the first client.
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 3; ++client) {
+    clients.emplace_back([&, client] {
+      for (int i = 0; !over; ++i) {
+        AddWaiting(absl::StrCat("c", client, "-", i));
+        absl::MutexLock lock(&mu);
+        if (client == 0) added = i + 1;
+      }
+    });
+  }
+  int acknowledged = 0;
+  {
+    absl::MutexLock lock(&mu);
+    const auto enough = [&] { return added >= 20; };
+    EXPECT_TRUE(mu.AwaitWithTimeout(absl::Condition(&enough), absl::Seconds(60)));
+    acknowledged = added;
+  }
+  const std::string to = folder() + "-backup";
+  const Finished copied = Run("--backup_data=" + to);
+  over = true;
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(copied.exit_code, 0) << copied.errors;
+  EXPECT_NE(copied.output.find("copied: 1 segment"), std::string::npos) << copied.output;
+  const Finished again = Run("--backup_data=" + to);
+  EXPECT_EQ(again.exit_code, 1);
+  EXPECT_NE(again.errors.find("is not empty"), std::string::npos) << again.errors;
+  {
+    ServerProcess restored({"--data_dir=" + to});
+    EXPECT_TRUE(IsThere(restored, "before"));
+    for (int i = 0; i < acknowledged; ++i) EXPECT_TRUE(IsThere(restored, absl::StrCat("c0-", i))) << i;
+  }
+  std::filesystem::remove_all(to);
+}
+
 TEST_F(DurableTest, ASecondServerIsRefused) {
   const Finished second = RunProgram({ERRANDD_PATH, "--listen=localhost:0", "--data_dir=" + folder()});
   EXPECT_EQ(second.exit_code, 1);
   EXPECT_NE(second.errors.find("is in use by another server"), std::string::npos) << second.errors;
-}
-
-// ERRAND_CRASH_ROUNDS: how often the server is killed; by hand, hundreds.
-TEST_F(DurableTest, WhatWasAcknowledgedSurvivesAKillAtAnyMoment) {
-  int rounds = 3;
-  if (const char* asked = std::getenv("ERRAND_CRASH_ROUNDS")) (void)absl::SimpleAtoi(asked, &rounds);
-  struct Seen {
-    v1::TaskState state = v1::TASK_STATE_UNSPECIFIED;  // Terminal, if somebody was told so.
-    int32_t attempts = 0;
-  };
-  absl::Mutex mu;
-  std::map<std::string, Seen> acknowledged;
-  std::mt19937 random(7);
-  for (int round = 0; round < rounds; ++round) {
-    std::atomic<bool> killed = false;
-    std::vector<std::thread> clients;
-    for (int client = 0; client < 3; ++client) {
-      clients.emplace_back([&, client] {
-        for (int i = 0; !killed; ++i) {
-          v1::CreateTaskRequest request = LuaRequest("return task.attempt");
-          request.set_parent(absl::StrCat("queues/q", client));
-          request.set_task_id(absl::StrCat("r", round, "-", i));
-          v1::Task task;
-          if (!Create(server().tasks(), request, &task).ok()) continue;
-          {
-            absl::MutexLock lock(&mu);
-            acknowledged[task.name()] = {};
-          }
-          if (i % 2 == 0 || !Wait(server().tasks(), task.name(), 5'000, &task).ok()) continue;
-          absl::MutexLock lock(&mu);
-          if (task.state() == v1::TASK_STATE_SUCCEEDED) {
-            acknowledged[task.name()] = {task.state(), task.attempt_count()};
-          }
-        }
-      });
-    }
-    absl::SleepFor(absl::Milliseconds(50 + random() % 300));
-    Kill();
-    killed = true;
-    for (std::thread& client : clients) client.join();
-    StartAgain();
-    for (const auto& [name, seen] : acknowledged) {
-      v1::Task task;
-      ASSERT_TRUE(Wait(server().tasks(), name, 60'000, &task).ok()) << name << " is lost";
-      EXPECT_EQ(task.state(), v1::TASK_STATE_SUCCEEDED) << name;
-      if (seen.state != v1::TASK_STATE_UNSPECIFIED) {
-        EXPECT_EQ(task.attempt_count(), seen.attempts) << name << " had ended, and ran again";
-      }
-    }
-    if (HasFailure()) return;
-  }
-  EXPECT_GT(acknowledged.size(), static_cast<size_t>(rounds));
 }
 
 }  // namespace

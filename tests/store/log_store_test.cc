@@ -3,15 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "server/task/limits.h"
 #include "tests/store/log_store_factory.h"
 
 namespace errand::store {
@@ -20,6 +25,8 @@ namespace {
 using ::testing::HasSubstr;
 
 INSTANTIATE_TEST_SUITE_P(Log, StoreConformance, ::testing::Values(MakeLogStore),
+                         [](const auto&) { return "LogStore"; });
+INSTANTIATE_TEST_SUITE_P(SmallLog, StoreConformance, ::testing::Values(MakeSmallLogStore),
                          [](const auto&) { return "LogStore"; });
 
 // Each task's id and state, of those in `queues/default`.
@@ -55,6 +62,178 @@ TEST(LogStore, EventsGoOnWhereTheyStood) {
   EXPECT_EQ(fixture.Get("a")->progress().completed(), 2);
   EXPECT_TRUE(absl::IsFailedPrecondition(fixture.Finish(lease, Verdict::kSucceeded)));
   EXPECT_EQ(fixture.Claim().at(0).attempt, 2);
+}
+
+TEST(LogStore, ARequestIdThatIsUsedAgainAfterItsWindowStandsForTheLaterTask) {
+  StoreFixture fixture(MakeLogStore);
+  const absl::Duration window = StoreOptions().request_id_window;
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Request("a", "r")).ok());
+  fixture.Advance(window + absl::Seconds(1));
+  ASSERT_EQ(fixture.Submit(StoreFixture::Request("b", "r"))->uid(), "uid-b");
+  fixture.Reopen();
+  EXPECT_EQ(fixture.Submit(StoreFixture::Request("c", "r"))->uid(), "uid-b");
+}
+
+TEST(LogStore, TheLargestResultThereMayBeIsKept) {
+  StoreFixture fixture(MakeLogStore);
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("a")).ok());
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("b")).ok());
+  std::vector<FinishRequest> requests(1);
+  requests[0].lease = fixture.Claim().at(0).lease;
+  requests[0].result.set_data(std::string(task::kMaxOutputBytes, 'x'));
+  const auto finished = StoreFixture::Await<std::vector<absl::Status>>(
+      [&](auto done) { fixture.store().Finish(std::move(requests), std::move(done)); });
+  ASSERT_TRUE(finished.at(0).ok()) << finished.at(0);
+  ASSERT_EQ(fixture.RunOne(), "b") << "the log goes on behind it";
+  fixture.Reopen();
+  EXPECT_EQ(fixture.Get("a")->result().data().size(), size_t{task::kMaxOutputBytes});
+  EXPECT_EQ(fixture.State("b"), v1::TASK_STATE_SUCCEEDED);
+}
+
+// A store whose log is looked at.
+class SmallLog {
+ public:
+  static constexpr uint64_t kSegmentBytes = 8 << 10;
+
+  explicit SmallLog(StoreOptions options = {}) : fixture_(Factory(), WithBodiesOnDisk(std::move(options))) {}
+
+  StoreFixture& fixture() { return fixture_; }
+  log::FakeDisk& disk() { return *disk_; }
+
+  int64_t segments() const {
+    const std::vector<std::string> names = *disk_->List();
+    return std::count_if(names.begin(), names.end(),
+                         [](const std::string& name) { return log::SegmentNumber(name) != 0; });
+  }
+
+  // So much work that all that was there before is in parts that have been dropped since.
+  void PushOut() {
+    const std::vector<std::string> before = *disk_->List();
+    const auto some_left = [&] {
+      const std::vector<std::string> names = *disk_->List();
+      return std::any_of(before.begin(), before.end(), [&](const std::string& name) {
+        return log::SegmentNumber(name) != 0 && std::count(names.begin(), names.end(), name) > 0;
+      });
+    };
+    for (int i = 0; some_left(); ++i) {
+      ASSERT_LT(i, 10'000);
+      const std::string id = absl::StrCat("push-", pushed_++);
+      ASSERT_TRUE(fixture_.Submit(StoreFixture::Lua(id)).ok());
+      ASSERT_TRUE(fixture_.Cancel(id).ok());
+      ASSERT_TRUE(fixture_.Delete(id).ok());
+      fixture_.Advance(absl::ZeroDuration());
+    }
+  }
+
+ private:
+  StoreFactory Factory() {
+    return [disk = disk_](const StoreOptions& options) {
+      return OpenLogStore(disk, options, {.segment_bytes = kSegmentBytes});
+    };
+  }
+  static StoreOptions WithBodiesOnDisk(StoreOptions options) {
+    options.max_body_bytes_in_memory = 0;
+    return options;
+  }
+
+  std::shared_ptr<log::FakeDisk> disk_ = std::make_shared<log::FakeDisk>();
+  StoreFixture fixture_;
+  int pushed_ = 0;
+};
+
+TEST(Compaction, WhatStillCountsIsThereWhenAllOfItsPartsAreGone) {
+  SmallLog log;
+  StoreFixture& fixture = log.fixture();
+  ASSERT_TRUE(fixture.PutScript("scripts/s", "return 1").ok());
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Scripted("scripted", "scripts/s")).ok());
+  ASSERT_TRUE(fixture.PutScript("scripts/s", "return 2", "request").ok());
+  ASSERT_TRUE(fixture.PutScript("scripts/gone", "return 3").ok());
+  ASSERT_TRUE(fixture.DeleteScript("scripts/gone").ok());
+  ASSERT_TRUE(fixture.SetState("queues/q", v1::QUEUE_STATE_PAUSED).ok());
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("paused", "queues/q")).ok());
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Request("requested", "r")).ok());
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Keyed("keyed", "k")).ok());
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Keyed("behind", "k")).ok());
+  ASSERT_TRUE(fixture
+                  .Submit(StoreFixture::LuaWith("delayed",
+                                                [&](v1::Task& task) {
+                                                  *task.mutable_schedule_time() =
+                                                      task::ToProto(fixture.now() + absl::Hours(5));
+                                                }))
+                  .ok());
+  ASSERT_EQ(fixture.RunOne(), "scripted");
+  const v1::Task scripted = *fixture.Get("scripted");
+  const auto claimed = fixture.Claim();
+  ASSERT_EQ(Ids(claimed), std::vector<std::string>{"requested"});
+  fixture.Log(claimed[0].lease, "a line");
+  const EventBatch before = fixture.Events("requested").value().value();
+
+  log.PushOut();
+  fixture.Reopen();
+  EXPECT_EQ(fixture.Get("scripted")->SerializeAsString(), scripted.SerializeAsString());
+  EXPECT_EQ(fixture.GetScript("scripts/s", 1)->source(), "return 1") << "the task refers to it";
+  EXPECT_EQ(fixture.GetScript("scripts/s")->source(), "return 2");
+  EXPECT_EQ(fixture.PutScript("scripts/s", "return 4", "request")->version(), 2);
+  EXPECT_EQ(fixture.PutScript("scripts/gone", "return 5")->version(), 2) << "no version is used twice";
+  EXPECT_EQ(fixture.GetQueue("queues/q")->state(), v1::QUEUE_STATE_PAUSED);
+  EXPECT_EQ(*fixture.Purge("queues/q"), 1);
+  EXPECT_EQ(fixture.Submit(StoreFixture::Request("other", "r"))->uid(), "uid-requested");
+  EXPECT_EQ(fixture.State("delayed"), v1::TASK_STATE_SCHEDULED);
+
+  EventBatch after = fixture.Events("requested").value().value();
+  ASSERT_EQ(after.events.size(), before.events.size() + 1) << "and that it is queued again";
+  for (size_t i = 0; i < before.events.size(); ++i) {
+    EXPECT_EQ(after.events[i]->SerializeAsString(), before.events[i]->SerializeAsString());
+  }
+  const auto again = fixture.Claim(10);
+  EXPECT_EQ(Ids(again), (std::vector<std::string>{"requested", "keyed"}));
+  EXPECT_EQ(again.at(0).attempt, 2);
+  EXPECT_EQ(again.at(0).task->lua().source(), "return 1");
+  ASSERT_TRUE(fixture.Finish(again.at(1).lease, Verdict::kSucceeded).ok());
+  EXPECT_EQ(fixture.RunOne(), "behind");
+  fixture.Advance(absl::Hours(5));
+  EXPECT_EQ(fixture.RunOne(), "delayed");
+}
+
+TEST(Compaction, OneDelayedTaskDoesNotPinWhatIsAroundIt) {
+  SmallLog log;
+  StoreFixture& fixture = log.fixture();
+  ASSERT_TRUE(fixture
+                  .Submit(StoreFixture::LuaWith("delayed",
+                                                [&](v1::Task& task) {
+                                                  *task.mutable_schedule_time() =
+                                                      task::ToProto(fixture.now() + absl::Hours(5));
+                                                }))
+                  .ok());
+  for (int round = 0; round < 5; ++round) {
+    log.PushOut();
+    EXPECT_LE(log.segments(), 8);
+  }
+  EXPECT_EQ(fixture.State("delayed"), v1::TASK_STATE_SCHEDULED);
+}
+
+TEST(Compaction, APartThatIsMissingWithoutHavingBeenDroppedIsRefused) {
+  SmallLog log;
+  for (int i = 0; log.segments() < 3; ++i) {
+    ASSERT_TRUE(log.fixture().Submit(StoreFixture::Lua(absl::StrCat("t", i))).ok());
+  }
+  std::map<std::string, std::string> files;
+  log.fixture().ReopenAfter([&] {
+    const std::vector<std::string> names = *log.disk().List();
+    for (const std::string& name : names) files[name] = log.disk().Contents(name);
+  });
+  for (const uint64_t missing : {1, 2}) {
+    log::FakeDisk disk;
+    for (const auto& [name, contents] : files) {
+      const bool is_it = name == log::SegmentName(missing) || name == log::IndexName(missing);
+      if (!is_it) disk.SetContents(name, contents);
+    }
+    auto journal = log::LogJournal::Open(&disk, {.segment_bytes = SmallLog::kSegmentBytes});
+    ASSERT_TRUE(journal.ok());
+    const auto store = MemoryStore::Open({}, *std::move(journal));
+    EXPECT_TRUE(absl::IsDataLoss(store.status())) << missing << ": " << store.status();
+    EXPECT_THAT(std::string(store.status().message()), HasSubstr("missing"));
+  }
 }
 
 TEST(LogStore, ATaskThatEndsTheServerTimeAndAgainFails) {
@@ -102,7 +281,11 @@ TEST(LogStore, WhatWasAnsweredSurvivesALossOfPower) {
   for (int round = 0; round < losses; ++round) {
     SCOPED_TRACE(absl::StrCat("round ", round));
     auto disk = std::make_shared<log::FakeDisk>();
-    StoreFixture fixture([disk](const StoreOptions& with) { return OpenLogStore(disk, with); });
+    // Every second time so small that it is compacted.
+    const uint64_t segment_bytes = round % 2 == 0 ? 64 << 10 : 8 << 10;
+    StoreFixture fixture([disk, segment_bytes](const StoreOptions& with) {
+      return OpenLogStore(disk, with, {.segment_bytes = segment_bytes});
+    });
     disk->FailAfter(static_cast<int>(random() % 120), absl::UnavailableError("no power"));
     std::set<std::string> answered;
     std::string unknown;  // What was done last, and not answered.

@@ -1,25 +1,27 @@
 #include "server/store/log/committer.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "server/store/log/segment_reader.h"
 
 namespace errand::store::log {
+namespace {
 
-Committer::Committer(SegmentFiles* files, uint64_t first, Place synced, absl::Duration max_unsynced)
-    : files_(files),
-      max_unsynced_(max_unsynced),
-      next_{first, kSegmentHeaderBytes},
-      written_(synced),
-      synced_(synced),
-      thread_([this] { Run(); }) {}
+// How often a disk that was full is tried again.
+constexpr absl::Duration kFullDiskInterval = absl::Milliseconds(100);
+
+}  // namespace
+
+Committer::Committer(SegmentFiles* files, Place synced, absl::Duration max_unsynced)
+    : files_(files), max_unsynced_(max_unsynced), written_(synced), synced_(synced), thread_([this] {
+        Run();
+      }) {}
 
 Committer::~Committer() {
   {
     absl::MutexLock lock(&mu_);
     closing_ = true;
+    waits_for_space_ = false;
   }
   thread_.join();
 }
@@ -34,31 +36,37 @@ bool Committer::IsSynced() const {
   return synced_all_ && status_.ok() && work_.chunks.empty() && work_.waiters.empty();
 }
 
-Place Committer::Append(absl::Span<Record> group) {
-  uint64_t size = 0;
-  for (size_t i = 0; i < group.size(); ++i) {
-    group[i].continues = i + 1 < group.size();
-    size += RecordBytes(group[i].body.size());
-  }
+Place Committer::synced() const {
   absl::MutexLock lock(&mu_);
-  if (!status_.ok()) return Place();
-  const bool fits = next_.offset + kSyncMarkBytes + size <= files_->segment_bytes();
-  if (!fits) next_ = {next_.segment + 1, kSegmentHeaderBytes};
-  if (!fits || work_.chunks.empty()) {
-    work_.chunks.push_back({next_, std::string(kSyncMarkBytes, '\0')});
-    next_.offset += kSyncMarkBytes;
+  return synced_;
+}
+
+Place Committer::written() const {
+  absl::MutexLock lock(&mu_);
+  return written_;
+}
+
+void Committer::Write(Place place, absl::string_view bytes) {
+  absl::MutexLock lock(&mu_);
+  if (!status_.ok()) return;
+  if (!work_.chunks.empty()) {
+    Chunk& last = work_.chunks.back();
+    if (last.place.segment == place.segment) {
+      last.bytes.append(bytes.data(), bytes.size());
+      return;
+    }
   }
-  const Place first = next_;
-  for (const Record& record : group) {
-    AppendRecord(record, next_, work_.chunks.back().bytes);
-    next_.offset += RecordBytes(record.body.size());
-  }
-  return first;
+  work_.chunks.push_back({place, std::string(bytes)});
 }
 
 void Committer::WhenSynced(Callback done) { AddWaiter(std::move(done), true); }
 
 void Committer::WhenWritten(Callback done) { AddWaiter(std::move(done), false); }
+
+void Committer::StopWaitingForSpace() {
+  absl::MutexLock lock(&mu_);
+  waits_for_space_ = false;
+}
 
 void Committer::AddWaiter(Callback done, bool for_sync) {
   absl::MutexLock lock(&mu_);
@@ -78,7 +86,7 @@ void Committer::Run() {
       closing = closing_;
       synced_all_ &= work.chunks.empty() && work.waiters.empty();
     }
-    if (status.ok()) status = Write(work.chunks);
+    if (status.ok()) status = WriteAll(work.chunks);
     for (Waiter& waiter : work.waiters) {
       if (waiter.for_sync) {
         sync_waiters_.push_back(std::move(waiter));
@@ -100,32 +108,47 @@ void Committer::Run() {
   }
 }
 
-absl::Status Committer::Write(std::vector<Chunk>& chunks) {
+absl::Status Committer::WriteAll(std::vector<Chunk>& chunks) {
   for (Chunk& chunk : chunks) {
     if (chunk.place.segment != segment_) {
       // What is in a segment was durable before the next one begins.
       if (absl::Status synced = Sync(); !synced.ok()) return synced;
-      absl::StatusOr<std::shared_ptr<File>> file = files_->Begin(chunk.place.segment, synced_);
-      if (!file.ok()) return file.status();
-      file_ = *std::move(file);
+      absl::Status begun = WithSpace([&] {
+        auto file = files_->Begin(chunk.place.segment, synced());
+        if (!file.ok()) return file.status();
+        file_ = *std::move(file);
+        return absl::OkStatus();
+      });
+      if (!begun.ok()) return begun;
       segment_ = chunk.place.segment;
     }
-    std::string mark;
-    AppendSyncMark(synced_, chunk.place, mark);
-    std::copy(mark.begin(), mark.end(), chunk.bytes.begin());
     if (unsynced_since_ == absl::InfiniteFuture()) unsynced_since_ = absl::Now();
-    if (absl::Status written = file_->Write(chunk.place.offset, chunk.bytes); !written.ok()) return written;
+    absl::Status written = WithSpace([&] { return file_->Write(chunk.place.offset, chunk.bytes); });
+    if (!written.ok()) return written;
+    absl::MutexLock lock(&mu_);
     written_ = {segment_, chunk.place.offset + chunk.bytes.size()};
   }
   return absl::OkStatus();
 }
 
 absl::Status Committer::Sync() {
-  if (written_ == synced_) return absl::OkStatus();
+  const Place end = written();
+  if (end == synced()) return absl::OkStatus();
   if (absl::Status synced = file_->Sync(); !synced.ok()) return synced;
-  synced_ = written_;
   unsynced_since_ = absl::InfiniteFuture();
+  absl::MutexLock lock(&mu_);
+  synced_ = end;
   return absl::OkStatus();
+}
+
+absl::Status Committer::WithSpace(absl::FunctionRef<absl::Status()> write) {
+  for (;;) {
+    absl::Status status = write();
+    if (!absl::IsResourceExhausted(status)) return status;
+    absl::MutexLock lock(&mu_);
+    const auto waits_no_longer = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !waits_for_space_; };
+    if (mu_.AwaitWithTimeout(absl::Condition(&waits_no_longer), kFullDiskInterval)) return status;
+  }
 }
 
 }  // namespace errand::store::log

@@ -82,6 +82,11 @@ class PosixFile final : public File {
 
 absl::StatusOr<std::unique_ptr<PosixFileSystem>> PosixFileSystem::OpenFolder(const std::string& path) {
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return Error("mkdir", path, errno);
+  return OpenExistingFolder(path);
+}
+
+absl::StatusOr<std::unique_ptr<PosixFileSystem>> PosixFileSystem::OpenExistingFolder(
+    const std::string& path) {
   const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) return Error("open", path, errno);
   const int lock = openat(folder, kLockName, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -101,8 +106,14 @@ absl::StatusOr<std::unique_ptr<PosixFileSystem>> PosixFileSystem::OpenFolder(con
   return std::unique_ptr<PosixFileSystem>(new PosixFileSystem(path, folder, lock));
 }
 
+absl::StatusOr<std::unique_ptr<PosixFileSystem>> PosixFileSystem::OpenFolderToRead(const std::string& path) {
+  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return Error("open", path, errno);
+  return std::unique_ptr<PosixFileSystem>(new PosixFileSystem(path, folder, -1));
+}
+
 PosixFileSystem::~PosixFileSystem() {
-  close(lock_);
+  if (lock_ >= 0) close(lock_);
   close(folder_);
 }
 

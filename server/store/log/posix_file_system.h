@@ -17,6 +17,10 @@ class PosixFileSystem final : public FileSystem {
   // Creates the folder if there is none (not its parents), and locks it until the object is destroyed.
   // FAILED_PRECONDITION when another process has locked it.
   static absl::StatusOr<std::unique_ptr<PosixFileSystem>> OpenFolder(const std::string& path);
+  // The same of a folder that is there; NOT_FOUND.
+  static absl::StatusOr<std::unique_ptr<PosixFileSystem>> OpenExistingFolder(const std::string& path);
+  // A folder that another process may have locked, for reading only; NOT_FOUND.
+  static absl::StatusOr<std::unique_ptr<PosixFileSystem>> OpenFolderToRead(const std::string& path);
   ~PosixFileSystem() override;
 
   PosixFileSystem(const PosixFileSystem&) = delete;
@@ -36,7 +40,7 @@ class PosixFileSystem final : public FileSystem {
 
   const std::string path_;
   const int folder_;
-  const int lock_;
+  const int lock_;  // -1: none.
 };
 
 }  // namespace errand::store::log

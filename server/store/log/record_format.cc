@@ -8,12 +8,13 @@
 namespace errand::store::log {
 namespace {
 
-// A record: u32 checksum | u32 bytes of the body | u32 segment number, its lower half | u8 type | u8 flags |
-// u16 zero | body | zeros up to the alignment.
-constexpr size_t kSizeAt = 4;
-constexpr size_t kSegmentAt = 8;
-constexpr size_t kTypeAt = 12;
-constexpr size_t kFlagsAt = 13;
+// A record: u32 checksum | u32 bytes of the body | u32 bytes of the attachment | u32 segment number, its
+// lower half | u8 type | u8 flags | zeros | body | attachment | zeros up to the alignment.
+constexpr size_t kBodySizeAt = 4;
+constexpr size_t kAttachmentSizeAt = 8;
+constexpr size_t kSegmentAt = 12;
+constexpr size_t kTypeAt = 16;
+constexpr size_t kFlagsAt = 17;
 constexpr uint8_t kContinues = 1;
 
 // A segment's header: magic | u32 version | u32 checksum | u64 number | u64, u64 previous end | zeros.
@@ -27,7 +28,7 @@ uint32_t RecordCrc(absl::string_view record, Place place) {
   char where[16];
   PutLittleEndian(place.segment, where);
   PutLittleEndian(place.offset, where + 8);
-  return Crc32c(record.substr(kSizeAt), Crc32c({where, sizeof where}));
+  return Crc32c(record.substr(kBodySizeAt), Crc32c({where, sizeof where}));
 }
 
 uint32_t HeaderCrc(absl::string_view header) {
@@ -36,36 +37,57 @@ uint32_t HeaderCrc(absl::string_view header) {
 
 }  // namespace
 
+void AppendUnsealedRecord(const Record& record, std::string& out) {
+  const size_t begin = out.size();
+  out.resize(begin + RecordBytes(record.body.size(), record.attachment.size()));
+  char* const at = out.data() + begin;
+  PutLittleEndian(static_cast<uint32_t>(record.body.size()), at + kBodySizeAt);
+  PutLittleEndian(static_cast<uint32_t>(record.attachment.size()), at + kAttachmentSizeAt);
+  at[kTypeAt] = static_cast<char>(record.type);
+  char* const end = std::copy(record.body.begin(), record.body.end(), at + kRecordHeaderBytes);
+  std::copy(record.attachment.begin(), record.attachment.end(), end);
+}
+
+void SealRecord(Place place, bool continues, size_t begin, std::string& out) {
+  char* const at = out.data() + begin;
+  PutLittleEndian(static_cast<uint32_t>(place.segment), at + kSegmentAt);
+  at[kFlagsAt] = static_cast<char>(continues ? kContinues : 0);
+  const size_t content =
+      size_t{GetLittleEndian<uint32_t>(at + kBodySizeAt)} + GetLittleEndian<uint32_t>(at + kAttachmentSizeAt);
+  PutLittleEndian(RecordCrc({at, kRecordHeaderBytes + content}, place), at);
+}
+
 void AppendRecord(const Record& record, Place place, std::string& out) {
   const size_t begin = out.size();
-  out.resize(begin + RecordBytes(record.body.size()));
-  char* const at = out.data() + begin;
-  PutLittleEndian(static_cast<uint32_t>(record.body.size()), at + kSizeAt);
-  PutLittleEndian(static_cast<uint32_t>(place.segment), at + kSegmentAt);
-  at[kTypeAt] = static_cast<char>(record.type);
-  at[kFlagsAt] = static_cast<char>(record.continues ? kContinues : 0);
-  std::copy(record.body.begin(), record.body.end(), at + kRecordHeaderBytes);
-  PutLittleEndian(RecordCrc({at, kRecordHeaderBytes + record.body.size()}, place), at);
+  AppendUnsealedRecord(record, out);
+  SealRecord(place, record.continues, begin, out);
+}
+
+uint64_t ParseRecordBytes(absl::string_view bytes) {
+  return RecordBytes(GetLittleEndian<uint32_t>(bytes.data() + kBodySizeAt),
+                     GetLittleEndian<uint32_t>(bytes.data() + kAttachmentSizeAt));
 }
 
 Parsed ParseRecord(absl::string_view bytes, Place place, Record& record) {
   if (bytes.size() < kRecordHeaderBytes) return Parsed::kCutOff;
-  const auto size = GetLittleEndian<uint32_t>(bytes.data() + kSizeAt);
+  const size_t body = GetLittleEndian<uint32_t>(bytes.data() + kBodySizeAt);
+  const size_t attachment = GetLittleEndian<uint32_t>(bytes.data() + kAttachmentSizeAt);
   const auto type = static_cast<uint8_t>(bytes[kTypeAt]);
   const auto flags = static_cast<uint8_t>(bytes[kFlagsAt]);
   if (GetLittleEndian<uint32_t>(bytes.data() + kSegmentAt) != static_cast<uint32_t>(place.segment) ||
       type == 0) {
     return Parsed::kNothing;
   }
-  if (size > kMaxBodyBytes) return Parsed::kInvalid;
-  if (bytes.size() < RecordBytes(size)) return Parsed::kCutOff;
+  if (body + attachment > kMaxContentBytes) return Parsed::kInvalid;
+  if (bytes.size() < RecordBytes(body, attachment)) return Parsed::kCutOff;
   if (GetLittleEndian<uint32_t>(bytes.data()) !=
-      RecordCrc(bytes.substr(0, kRecordHeaderBytes + size), place)) {
+      RecordCrc(bytes.substr(0, kRecordHeaderBytes + body + attachment), place)) {
     return Parsed::kInvalid;
   }
   record.type = type;
   record.continues = (flags & kContinues) != 0;
-  record.body = bytes.substr(kRecordHeaderBytes, size);
+  record.body = bytes.substr(kRecordHeaderBytes, body);
+  record.attachment = bytes.substr(kRecordHeaderBytes + body, attachment);
   return Parsed::kRecord;
 }
 

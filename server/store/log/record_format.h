@@ -17,9 +17,10 @@ inline constexpr uint32_t kFormatVersion = 1;
 // does not write there again.
 inline constexpr uint64_t kSegmentHeaderBytes = 4096;
 
-inline constexpr size_t kRecordHeaderBytes = 16;
+inline constexpr size_t kRecordHeaderBytes = 24;
 inline constexpr size_t kRecordAlignment = 8;
-inline constexpr size_t kMaxBodyBytes = 16 << 20;
+// Of body and attachment together: more than the largest result of a task and all that is said beside it.
+inline constexpr size_t kMaxContentBytes = 96 << 20;
 
 // What a record's place in the log is: both are part of its checksum, so that bytes which a recycled file or
 // a misdirected write left there are not taken for a record.
@@ -34,15 +35,22 @@ struct Place {
 struct Record {
   uint8_t type = 0;        // Not 0.
   bool continues = false;  // The next record belongs to it: both count, or neither.
-  absl::string_view body;  // At most kMaxBodyBytes.
+  absl::string_view body;
+  // What whoever reads the log from its start does without; an index has the body only.
+  absl::string_view attachment;
 };
 
 // What a record takes.
-constexpr uint64_t RecordBytes(size_t body_bytes) {
-  return (kRecordHeaderBytes + body_bytes + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
+constexpr uint64_t RecordBytes(size_t body_bytes, size_t attachment_bytes = 0) {
+  return (kRecordHeaderBytes + body_bytes + attachment_bytes + kRecordAlignment - 1) / kRecordAlignment *
+         kRecordAlignment;
 }
 
-// Appends the record that is to be written at `place`.
+// Appends the record that is to be written at `place`, but for its checksum.
+void AppendUnsealedRecord(const Record& record, std::string& out);
+// Gives the last record of `out`, which begins at `begin`, its checksum, and says whether another follows.
+void SealRecord(Place place, bool continues, size_t begin, std::string& out);
+// Both.
 void AppendRecord(const Record& record, Place place, std::string& out);
 
 enum class Parsed {
@@ -54,6 +62,8 @@ enum class Parsed {
 
 // The record that `bytes` start with, read from `place`. `record` views `bytes`.
 Parsed ParseRecord(absl::string_view bytes, Place place, Record& record);
+// What the record that `bytes` start with seems to take, at least kRecordHeaderBytes of it: to be read whole.
+uint64_t ParseRecordBytes(absl::string_view bytes);
 
 struct SegmentHeader {
   uint32_t version = kFormatVersion;

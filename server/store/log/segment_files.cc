@@ -7,16 +7,30 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/time/time.h"
 
 namespace errand::store::log {
 namespace {
 
 constexpr absl::string_view kSegmentSuffix = ".segment";
 constexpr absl::string_view kSpareSuffix = ".spare";
+constexpr absl::string_view kIndexSuffix = ".index";
 constexpr absl::string_view kUnfinishedSuffix = ".unfinished";
+constexpr absl::string_view kUnfinishedSegmentSuffix = ".segment.unfinished";
+constexpr absl::string_view kRepairSuffix = ".repair";
+constexpr absl::string_view kDamagedSuffix = ".damaged";
 constexpr size_t kZerosAtOnce = 1 << 20;
 // Enough for bursts; what is beyond that goes back to the disk.
 constexpr size_t kMaxSpares = 4;
+// How often the disk's space is looked at.
+constexpr absl::Duration kSpaceInterval = absl::Milliseconds(250);
+
+// The number in `name` before `suffix`; 0 if that is not what it is.
+uint64_t NumberBefore(absl::string_view suffix, absl::string_view name) {
+  uint64_t number = 0;
+  if (!absl::ConsumeSuffix(&name, suffix) || name.size() != 16) return 0;
+  return absl::SimpleHexAtoi(name, &number) ? number : 0;
+}
 
 }  // namespace
 
@@ -24,16 +38,43 @@ std::string SegmentName(uint64_t number) {
   return absl::StrCat(absl::Hex(number, absl::kZeroPad16), kSegmentSuffix);
 }
 
-uint64_t SegmentNumber(absl::string_view name) {
-  uint64_t number = 0;
-  if (!absl::ConsumeSuffix(&name, kSegmentSuffix) || name.size() != 16) return 0;
-  return absl::SimpleHexAtoi(name, &number) ? number : 0;
+uint64_t SegmentNumber(absl::string_view name) { return NumberBefore(kSegmentSuffix, name); }
+
+std::string IndexName(uint64_t number) {
+  return absl::StrCat(absl::Hex(number, absl::kZeroPad16), kIndexSuffix);
+}
+
+uint64_t IndexNumber(absl::string_view name) { return NumberBefore(kIndexSuffix, name); }
+
+std::string UnfinishedSegmentName(uint64_t number) {
+  return absl::StrCat(SegmentName(number), kUnfinishedSuffix);
+}
+
+uint64_t UnfinishedSegmentNumber(absl::string_view name) {
+  return NumberBefore(kUnfinishedSegmentSuffix, name);
+}
+
+std::string RepairName(uint64_t first) {
+  return absl::StrCat(absl::Hex(first, absl::kZeroPad16), kRepairSuffix);
+}
+
+uint64_t RepairNumber(absl::string_view name) { return NumberBefore(kRepairSuffix, name); }
+
+std::string DamagedName(absl::string_view name) { return absl::StrCat(name, kDamagedSuffix); }
+
+absl::Status CheckNoRepair(const std::vector<std::string>& names) {
+  const bool begun = std::any_of(names.begin(), names.end(),
+                                 [](const std::string& name) { return RepairNumber(name) != 0; });
+  if (!begun) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "a repair was interrupted: run errandd with --repair_data once more, to end it");
 }
 
 absl::StatusOr<std::unique_ptr<SegmentFiles>> SegmentFiles::Open(FileSystem* file_system,
-                                                                 uint64_t segment_bytes) {
-  std::unique_ptr<SegmentFiles> files(new SegmentFiles(file_system, segment_bytes));
+                                                                 SegmentOptions options) {
+  std::unique_ptr<SegmentFiles> files(new SegmentFiles(file_system, std::move(options)));
   if (absl::Status scanned = files->Scan(); !scanned.ok()) return scanned;
+  files->LookAtSpace();
   files->maker_ = std::thread([files = files.get()] { files->KeepOneSpare(); });
   return files;
 }
@@ -49,6 +90,7 @@ SegmentFiles::~SegmentFiles() {
 absl::Status SegmentFiles::Scan() {
   const absl::StatusOr<std::vector<std::string>> names = file_system_->List();
   if (!names.ok()) return names.status();
+  if (absl::Status whole = CheckNoRepair(*names); !whole.ok()) return whole;
   absl::MutexLock lock(&mu_);
   for (const std::string& name : *names) {
     if (const uint64_t number = SegmentNumber(name); number != 0) {
@@ -56,11 +98,34 @@ absl::Status SegmentFiles::Scan() {
       if (!file.ok()) return file.status();
       segments_.emplace(number, *std::move(file));
     } else if (absl::EndsWith(name, kSpareSuffix) || absl::EndsWith(name, kUnfinishedSuffix)) {
-      // Not worth keeping: of what size it was made is not known.
+      const absl::StatusOr<bool> kept = KeepSpare(name);
+      if (!kept.ok()) return kept.status();
+      if (*kept) continue;
       if (absl::Status removed = file_system_->Remove(name); !removed.ok()) return removed;
     }
   }
+  spare_wanted_ = spares_.empty();
+  for (const std::string& name : *names) {
+    const uint64_t number = IndexNumber(name);
+    if (number == 0 || segments_.contains(number)) continue;
+    if (absl::Status removed = file_system_->Remove(name); !removed.ok()) return removed;
+  }
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> SegmentFiles::KeepSpare(absl::string_view name) {
+  const std::string spare(name);
+  uint64_t id = 0;
+  if (!absl::ConsumeSuffix(&name, kSpareSuffix) || !absl::SimpleAtoi(name, &id)) return false;
+  const absl::StatusOr<std::unique_ptr<File>> file = file_system_->OpenToRead(spare);
+  if (!file.ok()) return file.status();
+  const absl::StatusOr<uint64_t> size = (*file)->Size();
+  if (!size.ok()) return size.status();
+  // Another size is that of a server that was told otherwise.
+  if (*size != options_.segment_bytes || spares_.size() >= kMaxSpares) return false;
+  spares_.push_back(spare);
+  next_spare_ = std::max(next_spare_, id + 1);
+  return true;
 }
 
 std::vector<uint64_t> SegmentFiles::Numbers() const {
@@ -68,6 +133,11 @@ std::vector<uint64_t> SegmentFiles::Numbers() const {
   std::vector<uint64_t> numbers;
   for (const auto& [number, file] : segments_) numbers.push_back(number);
   return numbers;
+}
+
+size_t SegmentFiles::Count() const {
+  absl::MutexLock lock(&mu_);
+  return segments_.size();
 }
 
 absl::StatusOr<std::shared_ptr<File>> SegmentFiles::Find(uint64_t number) const {
@@ -107,15 +177,38 @@ absl::StatusOr<std::shared_ptr<File>> SegmentFiles::Begin(uint64_t number, Place
   return file;
 }
 
+absl::Status SegmentFiles::AddIndex(uint64_t number, absl::string_view index) const {
+  const std::string unfinished = absl::StrCat(IndexName(number), kUnfinishedSuffix);
+  const absl::StatusOr<std::unique_ptr<File>> file = file_system_->Open(unfinished);
+  if (!file.ok()) return file.status();
+  absl::Status made = (*file)->Write(0, index);
+  if (made.ok()) made = (*file)->Sync();
+  if (made.ok()) made = file_system_->Rename(unfinished, IndexName(number));
+  if (!made.ok()) (void)file_system_->Remove(unfinished);  // Whatever it is, `made` says it.
+  return made;
+}
+
 absl::Status SegmentFiles::Release(uint64_t number) {
   std::string spare;
   {
     absl::MutexLock lock(&mu_);
-    if (segments_.erase(number) == 0) return absl::NotFoundError(absl::StrCat("no ", SegmentName(number)));
-    if (spares_.size() < kMaxSpares) spare = absl::StrCat(next_spare_++, kSpareSuffix);
+    const auto found = segments_.find(number);
+    if (found == segments_.end()) return absl::NotFoundError(absl::StrCat("no ", SegmentName(number)));
+    // Whoever reads it goes on reading what it is now: then the file cannot have another use.
+    const bool held = found->second.use_count() > 1;
+    const absl::StatusOr<uint64_t> size = found->second->Size();
+    segments_.erase(found);
+    if (!held && size.ok() && *size == options_.segment_bytes && spares_.size() < kMaxSpares) {
+      spare = absl::StrCat(next_spare_++, kSpareSuffix);
+    }
   }
+  // Without the segment its index would be removed at the next start.
+  absl::Status removed = file_system_->Remove(IndexName(number));
+  if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
   if (spare.empty()) return file_system_->Remove(SegmentName(number));
   if (absl::Status renamed = file_system_->Rename(SegmentName(number), spare); !renamed.ok()) return renamed;
+  // Else it might be back under its former name after a loss of power, with what its next use has written.
+  if (absl::Status synced = file_system_->SyncFolder(); !synced.ok()) return synced;
   absl::MutexLock lock(&mu_);
   spares_.push_back(std::move(spare));
   return absl::OkStatus();
@@ -133,8 +226,8 @@ absl::StatusOr<std::string> SegmentFiles::MakeSpare() {
     absl::StatusOr<std::unique_ptr<File>> file = file_system_->Open(unfinished);
     if (!file.ok()) return file.status();
     const std::string zeros(kZerosAtOnce, '\0');
-    for (uint64_t offset = 0; offset < segment_bytes_; offset += zeros.size()) {
-      const size_t size = std::min<uint64_t>(zeros.size(), segment_bytes_ - offset);
+    for (uint64_t offset = 0; offset < options_.segment_bytes; offset += zeros.size()) {
+      const size_t size = std::min<uint64_t>(zeros.size(), options_.segment_bytes - offset);
       absl::Status written = (*file)->Write(offset, absl::string_view(zeros).substr(0, size));
       if (!written.ok()) return written;
     }
@@ -150,18 +243,31 @@ absl::StatusOr<std::string> SegmentFiles::MakeSpare() {
 
 void SegmentFiles::KeepOneSpare() {
   for (;;) {
+    bool wanted = false;
     {
       absl::MutexLock lock(&mu_);
-      const auto wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return closing_ || spare_wanted_; };
-      mu_.Await(absl::Condition(&wanted));
+      const auto has_work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return closing_ || spare_wanted_; };
+      mu_.AwaitWithTimeout(absl::Condition(&has_work), kSpaceInterval);
       if (closing_) return;
-      spare_wanted_ = false;
+      wanted = std::exchange(spare_wanted_, false);
     }
+    LookAtSpace();
+    if (!wanted) continue;
     // If that fails Begin tries itself, and says why.
     absl::StatusOr<std::string> spare = MakeSpare();
     if (!spare.ok()) continue;
     absl::MutexLock lock(&mu_);
     spares_.push_back(*std::move(spare));
+  }
+}
+
+void SegmentFiles::LookAtSpace() {
+  if (options_.min_free_bytes == 0) return;
+  // A disk that does not say is taken for one with space: what is written will tell.
+  const absl::StatusOr<uint64_t> free = file_system_->FreeBytes();
+  const bool low = free.ok() && *free < options_.min_free_bytes;
+  if (low_.exchange(low, std::memory_order_relaxed) != low && options_.on_space) {
+    options_.on_space(low, free.value_or(0));
   }
 }
 

@@ -1,7 +1,9 @@
 #ifndef ERRAND_SERVER_STORE_LOG_SEGMENT_FILES_H_
 #define ERRAND_SERVER_STORE_LOG_SEGMENT_FILES_H_
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -21,47 +23,78 @@ namespace errand::store::log {
 // `0000000000000001.segment`, the number in hexadecimal; and back, 0 for any other name.
 std::string SegmentName(uint64_t number);
 uint64_t SegmentNumber(absl::string_view name);
+std::string IndexName(uint64_t number);
+uint64_t IndexNumber(absl::string_view name);
+
+// Of a repair: a segment that it has made anew, the file that says that all from `first` on are whole and to
+// be put in the place of what was there before, and what that is called then.
+std::string UnfinishedSegmentName(uint64_t number);
+uint64_t UnfinishedSegmentNumber(absl::string_view name);
+std::string RepairName(uint64_t first);
+uint64_t RepairNumber(absl::string_view name);
+std::string DamagedName(absl::string_view name);
+// FAILED_PRECONDITION: a repair of the folder has to be ended first.
+absl::Status CheckNoRepair(const std::vector<std::string>& names);
+
+struct SegmentOptions {
+  uint64_t segment_bytes = uint64_t{64} << 20;
+  // With less than this free on the disk space is low.
+  uint64_t min_free_bytes = 0;
+  // Called when space has become low, or no longer is; on a thread of the files'.
+  std::function<void(bool low, uint64_t free_bytes)> on_space = nullptr;
+};
 
 // The files of segments. A file is made as large as it will be, of zeros, before it is needed: syncing bytes
 // that go into blocks which exist takes half the time. A segment that is not needed any more becomes a spare
 // and the next segment's file. Any thread.
 class SegmentFiles {
  public:
-  // `file_system` is borrowed. Files of spares that are not whole are removed.
-  static absl::StatusOr<std::unique_ptr<SegmentFiles>> Open(FileSystem* file_system, uint64_t segment_bytes);
+  // `file_system` is borrowed. Spares that are there are kept, but for those that are not whole.
+  static absl::StatusOr<std::unique_ptr<SegmentFiles>> Open(FileSystem* file_system, SegmentOptions options);
   ~SegmentFiles();
 
   SegmentFiles(const SegmentFiles&) = delete;
   SegmentFiles& operator=(const SegmentFiles&) = delete;
 
-  uint64_t segment_bytes() const { return segment_bytes_; }
+  FileSystem& file_system() const { return *file_system_; }
+  uint64_t segment_bytes() const { return options_.segment_bytes; }
 
   // Those there are, in order.
   std::vector<uint64_t> Numbers() const;
+  size_t Count() const;
+  // Whether the disk has less space than it should; looked at a few times a second.
+  bool IsLow() const { return low_.load(std::memory_order_relaxed); }
 
-  // NOT_FOUND when there is no such segment.
+  // NOT_FOUND when there is no such segment. Its bytes stay what they are as long as the file is held.
   absl::StatusOr<std::shared_ptr<File>> Find(uint64_t number) const;
 
   // The file of the segment that begins behind `previous_end`: its header is written and durable. Takes a
   // spare if there is one; the next one is then made in the background. RESOURCE_EXHAUSTED when there is none
-  // and the disk is full.
+  // and the disk is full: may be tried again.
   absl::StatusOr<std::shared_ptr<File>> Begin(uint64_t number, Place previous_end);
 
-  // The segment's bytes are not needed any more; who has the file open may still read it, until it is used
-  // again.
+  // Puts an index beside a segment.
+  absl::Status AddIndex(uint64_t number, absl::string_view index) const;
+
+  // The segment's bytes are not needed any more.
   absl::Status Release(uint64_t number);
 
  private:
-  SegmentFiles(FileSystem* file_system, uint64_t segment_bytes)
-      : file_system_(file_system), segment_bytes_(segment_bytes) {}
+  SegmentFiles(FileSystem* file_system, SegmentOptions options)
+      : file_system_(file_system), options_(std::move(options)) {}
 
   absl::Status Scan();
+  // Of a spare that an earlier server has left: false if it is of no use.
+  absl::StatusOr<bool> KeepSpare(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A file of zeros; its name.
   absl::StatusOr<std::string> MakeSpare();
   void KeepOneSpare();
+  void LookAtSpace();
 
   FileSystem* const file_system_;
-  const uint64_t segment_bytes_;
+  const SegmentOptions options_;
+
+  std::atomic<bool> low_{false};
 
   mutable absl::Mutex mu_;
   absl::btree_map<uint64_t, std::shared_ptr<File>> segments_ ABSL_GUARDED_BY(mu_);

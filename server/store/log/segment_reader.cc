@@ -44,11 +44,11 @@ void AppendSyncMark(Place synced, Place place, std::string& out) {
   char body[kPlaceBytes];
   PutLittleEndian(synced.segment, body);
   PutLittleEndian(synced.offset, body + 8);
-  AppendRecord({.type = kSyncMark, .continues = false, .body = {body, sizeof body}}, place, out);
+  AppendRecord({.type = kSyncMark, .continues = false, .body = {body, sizeof body}, .attachment = {}}, place,
+               out);
 }
 
-absl::StatusOr<SegmentEnd> ReadSegment(const File& file, uint64_t number,
-                                       absl::FunctionRef<absl::Status(Place, const Record&)> visit) {
+absl::StatusOr<SegmentEnd> ReadSegment(const File& file, uint64_t number, Visit visit) {
   const absl::StatusOr<uint64_t> size = file.Size();
   if (!size.ok()) return size.status();
   std::string buffer(*size, '\0');
@@ -81,7 +81,7 @@ absl::StatusOr<SegmentEnd> ReadSegment(const File& file, uint64_t number,
     Record record;
     parsed = ParseRecord(bytes.substr(offset), place, record);
     if (parsed != Parsed::kRecord) break;
-    offset += RecordBytes(record.body.size());
+    offset += RecordBytes(record.body.size(), record.attachment.size());
     if (record.type == kSyncMark) {
       Place synced;
       // A group is written at once.
@@ -92,7 +92,8 @@ absl::StatusOr<SegmentEnd> ReadSegment(const File& file, uint64_t number,
       group.emplace_back(place, record);
       if (record.continues) continue;
       for (const auto& [where, whole] : group) {
-        if (absl::Status visited = visit(where, whole); !visited.ok()) return visited;
+        const uint64_t size = RecordBytes(whole.body.size(), whole.attachment.size());
+        if (absl::Status visited = visit(where, whole, size); !visited.ok()) return visited;
       }
       group.clear();
     }

@@ -19,6 +19,10 @@ inline constexpr size_t kSyncMarkBytes = RecordBytes(16);
 // The mark as it is to be written at `place`.
 void AppendSyncMark(Place synced, Place place, std::string& out);
 
+// What a segment holds: called for each record, with its place and what it takes. Views are valid during the
+// call; an answer that is not OK ends the reading.
+using Visit = absl::FunctionRef<absl::Status(Place, const Record&, uint64_t bytes)>;
+
 // Where a segment's records end.
 struct SegmentEnd {
   uint64_t offset = kSegmentHeaderBytes;  // Behind the last whole group of records.
@@ -28,14 +32,12 @@ struct SegmentEnd {
   Place previous_end;
 };
 
-// Reads the records of segment `number`, group by group, and calls `visit` for each but the marks. Views are
-// valid during the call; what `visit` answers ends the reading if it is not OK.
+// Reads the records of segment `number`, group by group, but for the marks.
 //
 // NOT_FOUND: the segment had not begun when the server that made it ended. DATA_LOSS, naming segment and
 // offset: what is there now is not what was once synced, as far as the segment itself knows; the next one
 // knows where it ended. FAILED_PRECONDITION: it is of another format version.
-absl::StatusOr<SegmentEnd> ReadSegment(const File& file, uint64_t number,
-                                       absl::FunctionRef<absl::Status(Place, const Record&)> visit);
+absl::StatusOr<SegmentEnd> ReadSegment(const File& file, uint64_t number, Visit visit);
 
 }  // namespace errand::store::log
 

@@ -1,31 +1,54 @@
 #ifndef ERRAND_SERVER_STORE_MEMORY_JOURNAL_H_
 #define ERRAND_SERVER_STORE_MEMORY_JOURNAL_H_
 
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace errand::store {
 
+// Where a change stands in a journal; 0: nowhere. What comes later is greater.
+using JournalPlace = uint64_t;
+
 // Where a MemoryStore keeps what it is told, so that it can be told again: changes, in order (changes.proto).
-// Everything but Read may be called by any thread, with the store's mutex held.
+// A change may have an attachment, which is not needed to make it again: that is read back when it is wanted.
+//
+// A journal consists of parts. The store drops the oldest one once it has said again what of it still counts.
+//
+// Any thread, with the store's mutex held if nothing else is said.
 class Journal {
  public:
   // OK, or why nothing is kept any more.
   using Callback = absl::AnyInvocable<void(const absl::Status&)>;
+  // Of a change, without its attachment; `bytes` is what both take.
+  using Visit = absl::FunctionRef<absl::Status(JournalPlace, absl::string_view change, uint64_t bytes)>;
+  using Attachments = absl::StatusOr<std::vector<std::string>>;
+
+  // Attachments that are wanted. They are kept as long as it exists.
+  class Reading {
+   public:
+    virtual ~Reading() = default;
+    // Calls `done`, on a thread of the journal, with the attachments in the order of their places, or with
+    // the reason why they cannot be read. Once. Any thread, with the mutex or without it.
+    virtual void Start(absl::AnyInvocable<void(Attachments)> done) = 0;
+  };
 
   // Every callback has been called when it returns.
   virtual ~Journal() = default;
 
   // Reads all the changes that are kept; before anything else, once. What `visit` answers ends the reading if
   // it is not OK. DATA_LOSS, saying where: something is missing that was safe.
-  virtual absl::Status Read(absl::FunctionRef<absl::Status(absl::string_view)> visit) = 0;
+  virtual absl::Status Read(Visit visit) = 0;
 
-  // Adds a change to the group.
-  virtual void Append(std::string change) = 0;
+  // Adds a change to the group; where it will stand. Copies both.
+  virtual JournalPlace Append(absl::string_view change, absl::string_view attachment = {}) = 0;
   // Ends the group: of a group all changes are kept, or none.
   virtual void EndGroup() = 0;
 
@@ -36,6 +59,26 @@ class Journal {
   // not block.
   virtual void WhenSynced(Callback done) = 0;
   virtual void WhenWritten(Callback done) = 0;
+
+  virtual std::unique_ptr<Reading> Hold(const std::vector<JournalPlace>& places) = 0;
+  // The attachments of what is written, at once. With the mutex or without it, if the parts cannot go away.
+  virtual Attachments ReadAttachments(const std::vector<JournalPlace>& places) = 0;
+
+  // The number of the oldest part, 1 if none was dropped yet; 0 if there is none.
+  virtual uint64_t FirstPart() const = 0;
+  // How many there are, and what usually goes into one.
+  virtual uint64_t Parts() const = 0;
+  virtual uint64_t PartBytes() const = 0;
+  // The oldest part; 0 if that is still being written.
+  virtual uint64_t OldestPart() const = 0;
+  // Its changes. Any thread, without the mutex.
+  virtual absl::Status ReadPart(uint64_t part, Visit visit) = 0;
+  virtual absl::Status DropPart(uint64_t part) = 0;
+
+  // Whether there is so little space that only what gives space back should be done.
+  virtual bool IsLow() const = 0;
+  // From now on a disk that is full is not waited for, but has failed.
+  virtual void StopWaitingForSpace() = 0;
 };
 
 }  // namespace errand::store

@@ -28,7 +28,7 @@ absl::Status OutOfRange(const Record& record, int64_t after_sequence) {
 
 }  // namespace
 
-MemoryStore::MemoryStore(StoreOptions options) : MemoryStore(std::move(options), nullptr) { StartAlarms(); }
+MemoryStore::MemoryStore(StoreOptions options) : MemoryStore(std::move(options), nullptr) { StartThreads(); }
 
 MemoryStore::MemoryStore(StoreOptions options, std::unique_ptr<Journal> journal)
     : options_(std::move(options)),
@@ -44,6 +44,7 @@ MemoryStore::MemoryStore(StoreOptions options, std::unique_ptr<Journal> journal)
 MemoryStore::~MemoryStore() {
   Close();
   if (alarm_thread_.joinable()) alarm_thread_.join();
+  if (compaction_thread_.joinable()) compaction_thread_.join();
   journal_ = nullptr;  // Its callbacks use the store.
 }
 
@@ -56,6 +57,8 @@ void MemoryStore::Deferred::Run() {
 void MemoryStore::Commit(Deferred& deferred, v1::Durability durability) {
   if (journal_ == nullptr) return;
   journal_->EndGroup();
+  if (NeedsCompaction()) compaction_changed_.Signal();
+  ReadFirst(deferred);
   if (deferred.calls.empty() || durability == v1::DURABILITY_MEMORY || journal_->IsSynced()) return;
   auto run = [this, calls = std::exchange(deferred.calls, {})](const absl::Status& safe) mutable {
     if (!safe.ok()) Fail(safe);
@@ -70,6 +73,75 @@ void MemoryStore::Commit(Deferred& deferred, v1::Durability durability) {
         if (safe.ok()) synced_order_.store(order, std::memory_order_relaxed);
         run(safe);
       });
+}
+
+void MemoryStore::ReadFirst(Deferred& deferred) {
+  if (deferred.wanted.empty()) return;
+  std::vector<JournalPlace> places;
+  std::vector<std::string*> into;
+  for (const WantedBody& wanted : std::exchange(deferred.wanted, {})) {
+    places.push_back(wanted.place);
+    into.push_back(wanted.into);
+  }
+  // The bodies are what they are now, wherever the journal says them again meanwhile.
+  auto read = [this, reading = journal_->Hold(places), into = std::move(into),
+               calls = std::exchange(deferred.calls, {})](const absl::Status& safe) mutable {
+    if (!safe.ok()) {
+      for (Call& call : calls) call(safe);
+      return;
+    }
+    reading->Start(
+        [this, into = std::move(into), calls = std::move(calls)](Journal::Attachments bodies) mutable {
+          if (!bodies.ok()) Fail(bodies.status());
+          for (size_t i = 0; bodies.ok() && i < into.size(); ++i) *into[i] = std::move((*bodies)[i]);
+          for (Call& call : calls) call(bodies.status());
+        });
+  };
+  deferred.calls.push_back(std::move(read));
+}
+
+void MemoryStore::DropBody(Record* record) {
+  if (journal_ == nullptr || record->body == nullptr) return;
+  body_bytes_ -= record->body_size;
+  record->body = nullptr;
+}
+
+void MemoryStore::Describe(const absl::StatusOr<Record*>& found, v1::TaskView view, Snapshots& tasks,
+                           Deferred& deferred) {
+  if (!found.ok()) {
+    tasks.push_back(found.status());
+    return;
+  }
+  tasks.push_back((*found)->View(view));
+  if (tasks.back()->body.empty()) deferred.wanted.push_back({(*found)->place, &tasks.back()->body});
+}
+
+MemoryStore::Call MemoryStore::AnswerTasks(std::shared_ptr<Snapshots> tasks,
+                                           Callback<std::vector<absl::StatusOr<v1::Task>>> done) {
+  return [tasks = std::move(tasks), done = std::move(done)](const absl::Status& safe) mutable {
+    std::vector<absl::StatusOr<v1::Task>> answers;
+    answers.reserve(tasks->size());
+    for (absl::StatusOr<Snapshot>& task : *tasks) {
+      if (!safe.ok()) {
+        answers.push_back(safe);
+      } else if (task.ok()) {
+        answers.push_back((*std::move(task)).Complete());
+      } else {
+        answers.push_back(task.status());
+      }
+    }
+    done(std::move(answers));
+  };
+}
+
+absl::StatusOr<v1::Task> MemoryStore::ReadTask(const Record& record) {
+  Snapshot snapshot = record.View(v1::TASK_VIEW_FULL);
+  if (snapshot.body.empty()) {
+    Journal::Attachments read = journal_->ReadAttachments({record.place});
+    if (!read.ok()) return read.status();
+    snapshot.body = std::move(read->front());
+  }
+  return std::move(snapshot).Complete();
 }
 
 void MemoryStore::Fail(const absl::Status& why) {
@@ -146,15 +218,18 @@ void MemoryStore::Append(std::vector<Report> reports) {
 
 void MemoryStore::Cancel(std::vector<ChangeRequest> requests,
                          Callback<std::vector<absl::StatusOr<v1::Task>>> done) {
-  std::vector<absl::StatusOr<v1::Task>> results;
+  auto tasks = std::make_shared<Snapshots>();
+  tasks->reserve(requests.size());
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
     const absl::Time now = Now();
-    for (const ChangeRequest& request : requests) results.push_back(CancelOne(request, now, deferred));
+    for (const ChangeRequest& request : requests) {
+      Describe(CancelOne(request, now, deferred), v1::TASK_VIEW_BASIC, *tasks, deferred);
+    }
     MatchClaims(now, deferred);  // The next one of an ordering key may start.
     ForgetOldTasks(now, deferred);
-    deferred.push_back(Answer(std::move(done), std::move(results)));
+    deferred.push_back(AnswerTasks(std::move(tasks), std::move(done)));
     Commit(deferred);
   }
   deferred.Run();
@@ -162,13 +237,16 @@ void MemoryStore::Cancel(std::vector<ChangeRequest> requests,
 
 void MemoryStore::Retry(std::vector<ChangeRequest> requests,
                         Callback<std::vector<absl::StatusOr<v1::Task>>> done) {
-  std::vector<absl::StatusOr<v1::Task>> results;
+  auto tasks = std::make_shared<Snapshots>();
+  tasks->reserve(requests.size());
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
     const absl::Time now = Now();
-    for (const ChangeRequest& request : requests) results.push_back(RetryOne(request, now, deferred));
-    deferred.push_back(Answer(std::move(done), std::move(results)));
+    for (const ChangeRequest& request : requests) {
+      Describe(RetryOne(request, now, deferred), v1::TASK_VIEW_BASIC, *tasks, deferred);
+    }
+    deferred.push_back(AnswerTasks(std::move(tasks), std::move(done)));
     MatchClaims(now, deferred);
     Commit(deferred);
   }
@@ -189,28 +267,38 @@ void MemoryStore::Delete(std::vector<ChangeRequest> requests, Callback<std::vect
 
 void MemoryStore::Get(std::vector<GetRequest> requests,
                       Callback<std::vector<absl::StatusOr<v1::Task>>> done) {
-  std::vector<absl::StatusOr<v1::Task>> results;
+  auto tasks = std::make_shared<Snapshots>();
+  tasks->reserve(requests.size());
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
     for (const GetRequest& request : requests) {
-      const Record* record = Find(request.name);
+      absl::StatusOr<Record*> found = Find(request.name);
       if (!refusal_.ok()) {
-        results.push_back(refusal_);
-      } else if (record == nullptr) {
-        results.push_back(task::NotFound("task", request.name));
-      } else {
-        results.push_back(record->View(request.view));
+        found = refusal_;
+      } else if (*found == nullptr) {
+        found = task::NotFound("task", request.name);
       }
+      Describe(found, request.view, *tasks, deferred);
     }
-    deferred.push_back(Answer(std::move(done), std::move(results)));
+    deferred.push_back(AnswerTasks(std::move(tasks), std::move(done)));
     Commit(deferred);
   }
   deferred.Run();
 }
 
 void MemoryStore::List(ListRequest request, Callback<absl::StatusOr<ListPage>> done) {
-  absl::StatusOr<ListPage> page = ListPage();
+  absl::Status status;
+  // What the page is made of, once the bodies are there.
+  struct Candidates {
+    Snapshots tasks;
+    std::vector<uint64_t> orders;
+    bool more = false;
+  };
+  auto candidates = std::make_shared<Candidates>();
+  candidates->tasks.reserve(kMaxTasksLookedAt);
+  const int max_candidates =
+      request.filter == nullptr ? std::min(request.max_tasks, kMaxTasksLookedAt) : kMaxTasksLookedAt;
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
@@ -223,36 +311,45 @@ void MemoryStore::List(ListRequest request, Callback<absl::StatusOr<ListPage>> d
       if (it != queue->records.end()) heap.emplace_back(it, queue);
     };
     if (!refusal_.ok()) {
-      page = refusal_;
+      status = refusal_;
     } else if (request.queue.empty()) {
       for (const auto& [name, queue] : queues_) add(queue.get());
       absl::c_make_heap(heap, later);
     } else if (const Queue* queue = FindQueue(request.queue); queue != nullptr) {
       add(queue);
     } else {
-      page = task::NotFound("queue", request.queue);
+      status = task::NotFound("queue", request.queue);
     }
-    for (int looked_at = 0; page.ok() && !heap.empty(); ++looked_at) {
-      page->more =
-          static_cast<int>(page->tasks.size()) == request.max_tasks || looked_at == kMaxTasksLookedAt;
-      if (page->more) break;
+    while (!heap.empty()) {
+      candidates->more = static_cast<int>(candidates->tasks.size()) == max_candidates;
+      if (candidates->more) break;
       absl::c_pop_heap(heap, later);
       auto& [it, queue] = heap.back();
-      const Record* record = it->second;
-      page->last_order = record->order;
-      if (request.filter == nullptr) {
-        page->tasks.push_back(record->View(request.view));
-      } else if (v1::Task basic = record->View(v1::TASK_VIEW_BASIC); request.filter->Matches(basic)) {
-        page->tasks.push_back(request.view == v1::TASK_VIEW_FULL ? record->View(request.view)
-                                                                 : std::move(basic));
-      }
+      candidates->orders.push_back(it->first);
+      Describe(it->second, request.view, candidates->tasks, deferred);
       if (++it == queue->records.end()) {
         heap.pop_back();
       } else {
         absl::c_push_heap(heap, later);
       }
     }
-    deferred.push_back(Answer(std::move(done), std::move(page)));
+    deferred.push_back([candidates, status, request = std::move(request),
+                        done = std::move(done)](const absl::Status& safe) mutable {
+      if (status.ok()) status = safe;
+      if (!status.ok()) return done(status);
+      ListPage page;
+      page.more = candidates->more;
+      for (size_t i = 0; i < candidates->tasks.size(); ++i) {
+        if (static_cast<int>(page.tasks.size()) == request.max_tasks) {
+          page.more = true;
+          break;
+        }
+        page.last_order = candidates->orders[i];
+        v1::Task task = (*std::move(candidates->tasks[i])).Complete();
+        if (request.filter == nullptr || request.filter->Matches(task)) page.tasks.push_back(std::move(task));
+      }
+      done(std::move(page));
+    });
     Commit(deferred);
   }
   deferred.Run();
@@ -324,7 +421,10 @@ void MemoryStore::Close() {
   absl::Notification told;
   {
     absl::MutexLock lock(&mu_);
-    journal_->WhenSynced([&told](const absl::Status&) { told.Notify(); });
+    journal_->StopWaitingForSpace();
+    // Behind all callbacks that wait, and then behind all that read.
+    journal_->WhenSynced([&told, reading = std::shared_ptr<Journal::Reading>(journal_->Hold({}))](
+                             const absl::Status&) { reading->Start([&told](auto) { told.Notify(); }); });
   }
   told.WaitForNotification();
 }
@@ -341,6 +441,7 @@ bool MemoryStore::CloseWith(const absl::Status& refusal) {
     }
     purges_.clear();
     alarm_changed_.SignalAll();
+    compaction_changed_.SignalAll();
     for (auto& waiters : claims_) {
       for (ClaimWaiter& waiter : waiters) {
         deferred.push_back(Answer(std::move(waiter.done), std::vector<ClaimedTask>()));

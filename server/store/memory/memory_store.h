@@ -18,6 +18,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "google/protobuf/arena.h"
 #include "server/store/memory/journal.h"
 #include "server/store/memory/queue.h"
 #include "server/store/memory/record.h"
@@ -28,6 +29,8 @@
 #include "server/store/task_store.h"
 
 namespace errand::store {
+
+class Change;
 
 // A TaskStore that works in this process's memory. Without a journal the tasks are gone when it is; with one
 // every answer, and every event that somebody sees, is of what is safe there. Only a task that is claimed may
@@ -101,9 +104,15 @@ class MemoryStore final : public TaskStore {
   };
   // Callbacks to call once the mutex is released, with the reason why what they tell is not safe, or OK.
   using Call = absl::AnyInvocable<void(const absl::Status&)>;
+  // A body that the calls need.
+  struct WantedBody {
+    JournalPlace place;
+    std::string* into;
+  };
   struct Deferred {
     std::vector<Call> calls;
     std::vector<Call> at_once;  // Before the others, and not to wait for what is changed now.
+    std::vector<WantedBody> wanted;
 
     void push_back(Call call) { calls.push_back(std::move(call)); }
     void Run();
@@ -119,6 +128,15 @@ class MemoryStore final : public TaskStore {
     }
   };
 
+  // What a request id stands for.
+  struct Request {
+    absl::Time time;
+    std::string key;      // `queue` or `script`, line feed, request id.
+    std::string outcome;  // The task's name, or the script's version.
+    JournalPlace place;
+  };
+  using Snapshots = std::vector<absl::StatusOr<Snapshot>>;
+
   // Where a submission goes.
   struct Place {
     Queue* queue = nullptr;
@@ -126,10 +144,12 @@ class MemoryStore final : public TaskStore {
   };
 
   // Submissions.
-  absl::Status SubmitOne(const Submission& submission, absl::Time now, Deferred& deferred)
+  // `answer` gets what is to be done before the caller is answered.
+  absl::Status SubmitOne(const Submission& submission, absl::Time now, Deferred& answer, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::vector<absl::Status> SubmitAllOrNone(const std::vector<Submission>& submissions, absl::Time now,
-                                            Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+                                            Deferred& answer, Deferred& deferred)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The task of an earlier request with the same id, an error if it is gone, nothing if there was none.
   std::optional<absl::StatusOr<const Record*>> FindRepeated(const Submission& submission)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -139,11 +159,13 @@ class MemoryStore final : public TaskStore {
   // Whether the queue has room for so many more.
   absl::Status CheckRoom(const Queue& queue, int64_t tasks, int64_t bytes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether the disk has room for anything new.
+  absl::Status CheckSpace() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Queues a task that is complete, not there yet, and has room.
   void Add(const Submission& submission, Place place, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  void RememberRequest(std::string key, std::string outcome, absl::Time now)
+  void RememberRequest(std::string key, std::string outcome, absl::Time now, JournalPlace place)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // What the request registers, or has registered earlier.
@@ -151,13 +173,26 @@ class MemoryStore final : public TaskStore {
 
   // Calls about one task.
   absl::StatusOr<Record*> FindForChange(const ChangeRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<v1::Task> CancelOne(const ChangeRequest& request, absl::Time now, Deferred& deferred)
+  absl::StatusOr<Record*> CancelOne(const ChangeRequest& request, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<v1::Task> RetryOne(const ChangeRequest& request, absl::Time now, Deferred& deferred)
+  absl::StatusOr<Record*> RetryOne(const ChangeRequest& request, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status DeleteOne(const ChangeRequest& request, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status FinishOne(FinishRequest& request, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Adds the task, or the error, to `tasks`, which do not move from now on until they are complete.
+  static void Describe(const absl::StatusOr<Record*>& found, v1::TaskView view, Snapshots& tasks,
+                       Deferred& deferred);
+  // Has `done` called with the tasks.
+  static Call AnswerTasks(std::shared_ptr<Snapshots> tasks,
+                          Callback<std::vector<absl::StatusOr<v1::Task>>> done);
+  // What was asked for, read at once: for what is seldom.
+  absl::StatusOr<v1::Task> ReadTask(const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Has the calls made once the bodies that they need have been read.
+  void ReadFirst(Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // With a journal a body need not be in memory.
+  void DropBody(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   Record* Find(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Null, too, when the lease is not the task's.
@@ -182,7 +217,7 @@ class MemoryStore final : public TaskStore {
 
   // Ordering keys: a task joins the line of its key when it is created or retried, and leaves it when it has
   // ended; then the next one may start.
-  void JoinKeyLine(Record* record, const std::string& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void JoinKeyLine(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LeaveKeyLine(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Queues.
@@ -212,27 +247,50 @@ class MemoryStore final : public TaskStore {
   // The same because the journal has failed.
   void Fail(const absl::Status& why);
 
+  // A change to be filled in; the one before is gone.
+  Change& NewChange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Tells the journal; where that stands. What was told is in `change_bytes_`.
+  JournalPlace Say(const Change& change, absl::string_view attachment = {})
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Tell the journal, if there is one (memory_store_journal.cc).
-  void LogAdded(const Record& record, const std::string& request_id, absl::Time due)
+  void LogAdded(Record& record, const std::string& request_id, absl::Time due)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Not of the move that adds it. `due`: of a task that is SCHEDULED.
-  void LogMoved(const Record& record, absl::Time now, absl::Time due = absl::UnixEpoch())
+  void LogMoved(Record& record, absl::Time now, absl::Time due = absl::UnixEpoch())
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void LogReport(const Record& record, const v1::TaskEvent& event, bool replaces, absl::Time now)
+  void LogReport(Record& record, const v1::TaskEvent& event, bool replaces, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogCancelRequested(const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogForgotten(const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogQueue(const Queue& queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void LogScriptPut(const ScriptVersion& version, const std::string& request_id)
+  // Where that stands.
+  JournalPlace LogScriptPut(ScriptVersion& version, const std::string& request_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogScriptDeleted(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // All of a task, with its body.
+  void LogAgain(Record& record, absl::string_view body) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The journal has so much more of a task.
+  void CountLogged(Record& record, size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LogRequest(Request& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LogPartDropped(uint64_t part) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What that says.
+  Change& DescribePartDropped(uint64_t part) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  void StartAlarms();
+  // Compaction (memory_store_compaction.cc): says again what still counts of the journal's oldest part, and
+  // drops that.
+  class Compaction;
+  bool NeedsCompaction() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // False if there was nothing to do.
+  bool CompactOnce();
+  void RunCompactionThread();
+
+  void StartThreads();
   absl::Time Now() const;
   absl::Time NextAlarm() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunAlarmThread();
 
   class Replay;
+  friend class Rehearsal;
 
   MemoryStore(StoreOptions options, std::unique_ptr<Journal> journal);
 
@@ -258,15 +316,24 @@ class MemoryStore final : public TaskStore {
   Turns turns_ ABSL_GUARDED_BY(mu_);
   absl::btree_set<Alarm> alarms_ ABSL_GUARDED_BY(mu_);
   ScriptRegistry scripts_ ABSL_GUARDED_BY(mu_);
-  // `queue`, line feed, request id -> the task's name; `script`, line feed, request id -> the version.
-  absl::flat_hash_map<std::string, std::string> request_ids_ ABSL_GUARDED_BY(mu_);
-  std::deque<std::pair<absl::Time, std::string>> request_id_ages_ ABSL_GUARDED_BY(mu_);
+  std::deque<Request> requests_ ABSL_GUARDED_BY(mu_);  // The oldest first.
+  absl::flat_hash_map<absl::string_view, Request*> request_ids_ ABSL_GUARDED_BY(mu_);
   std::array<std::deque<ClaimWaiter>, task::kHandlerKinds> claims_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<WaitId, Watcher> watchers_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<WaitId, QueueWatcher> queue_watchers_ ABSL_GUARDED_BY(mu_);
 
   std::deque<Purge> purges_ ABSL_GUARDED_BY(mu_);
 
+  int64_t body_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // Of bodies in memory, where there is a journal.
+  int64_t kept_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // What the journal has of the tasks there are.
+
+  // Made once, not for each change.
+  std::array<char, 4096> change_room_ ABSL_GUARDED_BY(mu_);
+  google::protobuf::Arena change_arena_ ABSL_GUARDED_BY(mu_){change_room_.data(), change_room_.size()};
+  std::string change_bytes_ ABSL_GUARDED_BY(mu_);
+
+  absl::CondVar compaction_changed_;
+  std::thread compaction_thread_;
   absl::CondVar alarm_changed_;
   absl::Time alarm_thread_wakes_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   std::thread alarm_thread_;

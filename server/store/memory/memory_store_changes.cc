@@ -19,8 +19,8 @@ absl::StatusOr<Record*> MemoryStore::FindForChange(const ChangeRequest& request)
   return record;
 }
 
-absl::StatusOr<v1::Task> MemoryStore::CancelOne(const ChangeRequest& request, absl::Time now,
-                                                Deferred& deferred) {
+absl::StatusOr<Record*> MemoryStore::CancelOne(const ChangeRequest& request, absl::Time now,
+                                               Deferred& deferred) {
   const absl::StatusOr<Record*> found = FindForChange(request);
   if (!found.ok()) return found.status();
   Record* record = *found;
@@ -38,11 +38,11 @@ absl::StatusOr<v1::Task> MemoryStore::CancelOne(const ChangeRequest& request, ab
       record->history->cancel_requested = true;
       ++record->revision;
       LogCancelRequested(*record);
-      deferred.push_back([holder = record->history->holder,
-                          lease = Lease{std::string(record->name()), record->history->lease_token}](
-                             const absl::Status& safe) {
-        if (safe.ok()) holder->OnCancelRequested(lease);
-      });
+      deferred.push_back(
+          [holder = record->history->holder,
+           lease = Lease{record->name(), record->history->lease_token}](const absl::Status& safe) {
+            if (safe.ok()) holder->OnCancelRequested(lease);
+          });
       break;
     default: {
       const std::string& state = v1::TaskState_Name(record->state);
@@ -51,11 +51,11 @@ absl::StatusOr<v1::Task> MemoryStore::CancelOne(const ChangeRequest& request, ab
                          {{"state", state}});
     }
   }
-  return record->View(v1::TASK_VIEW_BASIC);
+  return record;
 }
 
-absl::StatusOr<v1::Task> MemoryStore::RetryOne(const ChangeRequest& request, absl::Time now,
-                                               Deferred& deferred) {
+absl::StatusOr<Record*> MemoryStore::RetryOne(const ChangeRequest& request, absl::Time now,
+                                              Deferred& deferred) {
   const absl::StatusOr<Record*> found = FindForChange(request);
   if (!found.ok()) return found.status();
   Record* record = *found;
@@ -71,13 +71,12 @@ absl::StatusOr<v1::Task> MemoryStore::RetryOne(const ChangeRequest& request, abs
   queue->ended.erase(record->position);
   ended_.erase(record->position);
   queue->live_bytes += record->bytes();
-  record->expires = absl::InfiniteFuture();
+  record->history->expires = absl::InfiniteFuture();
   record->history->tries = 0;
   record->history->output.clear_end_time();
-  const std::string key = record->View(v1::TASK_VIEW_BASIC).ordering_key();
-  if (!key.empty()) JoinKeyLine(record, key);
+  JoinKeyLine(record);
   Enqueue(record, /*again=*/false, now, deferred);
-  return record->View(v1::TASK_VIEW_BASIC);
+  return record;
 }
 
 absl::Status MemoryStore::DeleteOne(const ChangeRequest& request, Deferred& deferred) {

@@ -1,4 +1,9 @@
 // What the memory store tells its journal.
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
 #include "absl/strings/string_view.h"
 #include "server/store/memory/changes.pb.h"
 #include "server/store/memory/memory_store.h"
@@ -6,14 +11,23 @@
 namespace errand::store {
 namespace {
 
-void DescribeMove(const Record& record, absl::Time now, absl::Time due, TaskMoved& moved) {
+// What a change takes in a journal beside its bytes, about.
+constexpr size_t kOverhead = 32;
+constexpr size_t kUsualChangeBytes = 64 << 10;
+
+// The state that it is in, without what its history says of it.
+void DescribeState(const Record& record, absl::Time now, absl::Time due, TaskMoved& moved) {
   moved.set_state(record.state);
   moved.set_time(absl::ToUnixNanos(now));
   if (record.state == v1::TASK_STATE_SCHEDULED) moved.set_due(absl::ToUnixNanos(due));
   moved.set_position(record.position);
-  if (record.key_line != nullptr) moved.set_key_position(record.key_position);
+  if (record.key_line() != nullptr) moved.set_key_position(record.history->key_position);
   moved.set_revision(record.revision);
-  moved.set_never_expires(record.expires == absl::InfiniteFuture());
+  moved.set_never_expires(record.expires() == absl::InfiniteFuture());
+}
+
+void DescribeMove(const Record& record, absl::Time now, absl::Time due, TaskMoved& moved) {
+  DescribeState(record, now, due, moved);
   if (record.history == nullptr) return;
   const v1::Task& output = record.history->output;
   moved.set_tries(record.history->tries);
@@ -28,91 +42,167 @@ void DescribeMove(const Record& record, absl::Time now, absl::Time due, TaskMove
   }
 }
 
-}  // namespace
-
-void MemoryStore::LogAdded(const Record& record, const std::string& request_id, absl::Time due) {
-  if (journal_ == nullptr) return;
-  Change change;
-  TaskAdded& added = *change.mutable_task_added();
+// All but the state that it is in.
+void DescribeTask(const Record& record, TaskAdded& added) {
   added.set_order(record.order);
-  added.set_name(std::string(record.name()));
-  const char* const handler = record.packed.get() + record.name_size;
-  added.set_handler(handler, record.handler_size);
-  added.set_basic(handler + record.handler_size, record.basic_size);
+  added.set_name(record.name());
   added.set_email(record.kind == task::HandlerKind::kEmail);
   added.set_priority(record.priority);
-  if (record.expires != absl::InfiniteFuture()) added.set_expire_time(absl::ToUnixNanos(record.expires));
-  added.set_create_time(absl::ToUnixNanos(record.create_time));
+  if (record.expires() != absl::InfiniteFuture()) {
+    added.set_expire_time(absl::ToUnixNanos(record.expires()));
+  }
+  added.set_create_time(record.create_nanos);
+  added.set_ordering_key(std::string(record.ordering_key()));
   if (record.script != nullptr) {
     added.set_script(record.script->script->name);
     added.set_script_version(record.script->script->version);
   }
-  added.set_request_id(request_id);
-  DescribeMove(record, record.create_time, due, *added.mutable_first());
-  journal_->Append(change.SerializeAsString());
+  added.set_body_bytes(record.body_size);
 }
 
-void MemoryStore::LogMoved(const Record& record, absl::Time now, absl::Time due) {
+}  // namespace
+
+Change& MemoryStore::NewChange() {
+  change_arena_.Reset();
+  // One large result does not hold its memory for ever.
+  if (change_bytes_.capacity() > kUsualChangeBytes) change_bytes_ = std::string();
+  return *google::protobuf::Arena::CreateMessage<Change>(&change_arena_);
+}
+
+JournalPlace MemoryStore::Say(const Change& change, absl::string_view attachment) {
+  change.SerializeToString(&change_bytes_);
+  return journal_->Append(change_bytes_, attachment);
+}
+
+void MemoryStore::LogAdded(Record& record, const std::string& request_id, absl::Time due) {
+  if (journal_ == nullptr) return;
+  Change& change = NewChange();
+  TaskAdded& added = *change.mutable_task_added();
+  DescribeTask(record, added);
+  added.set_request_id(request_id);
+  DescribeMove(record, record.create_time(), due, *added.mutable_first());
+  record.place = Say(change, record.body_view());
+  CountLogged(record, change_bytes_.size() + record.body_size + kOverhead);
+  // What comes while the queue is long is read back when its time has come.
+  if (body_bytes_ + record.body_size > options_.max_body_bytes_in_memory) {
+    record.body = nullptr;
+  } else {
+    body_bytes_ += record.body_size;
+  }
+}
+
+void MemoryStore::LogAgain(Record& record, absl::string_view body) {
+  Change& change = NewChange();
+  TaskAdded& added = *change.mutable_task_added();
+  DescribeTask(record, added);
+  added.set_again(true);
+  // Of one that is SCHEDULED that is when it is due, or when it expires if that is earlier.
+  const absl::Time alarm = record.history == nullptr ? absl::UnixEpoch() : record.history->alarm.get();
+  DescribeState(record, record.queued_time(), alarm, *added.mutable_first());
+  if (record.history != nullptr) record.DescribePast(*added.mutable_past());
+  record.place = Say(change, body);
+  kept_bytes_ -= std::exchange(record.logged_bytes, 0);
+  CountLogged(record, change_bytes_.size() + body.size() + kOverhead);
+}
+
+void MemoryStore::CountLogged(Record& record, size_t bytes) {
+  const uint64_t room = std::numeric_limits<uint32_t>::max() - record.logged_bytes;
+  const auto counted = static_cast<uint32_t>(std::min<uint64_t>(bytes, room));
+  record.logged_bytes += counted;
+  kept_bytes_ += counted;
+}
+
+void MemoryStore::LogMoved(Record& record, absl::Time now, absl::Time due) {
   if (journal_ == nullptr || record.revision == 1) return;
-  Change change;
+  Change& change = NewChange();
   change.mutable_task_moved()->set_order(record.order);
   DescribeMove(record, now, due, *change.mutable_task_moved());
-  journal_->Append(change.SerializeAsString());
+  Say(change);
+  CountLogged(record, change_bytes_.size() + kOverhead);
 }
 
-void MemoryStore::LogReport(const Record& record, const v1::TaskEvent& event, bool replaces, absl::Time now) {
+void MemoryStore::LogReport(Record& record, const v1::TaskEvent& event, bool replaces, absl::Time now) {
   if (journal_ == nullptr) return;
-  Change change;
+  Change& change = NewChange();
   TaskReported& reported = *change.mutable_task_reported();
   reported.set_order(record.order);
   reported.set_time(absl::ToUnixNanos(now));
   *reported.mutable_event() = event;
   reported.set_replaces(replaces);
-  journal_->Append(change.SerializeAsString());
+  Say(change);
+  CountLogged(record, change_bytes_.size() + kOverhead);
 }
 
 void MemoryStore::LogCancelRequested(const Record& record) {
   if (journal_ == nullptr) return;
-  Change change;
+  Change& change = NewChange();
   change.mutable_task_cancel_requested()->set_order(record.order);
-  journal_->Append(change.SerializeAsString());
+  Say(change);
 }
 
 void MemoryStore::LogForgotten(const Record& record) {
   if (journal_ == nullptr) return;
-  Change change;
+  Change& change = NewChange();
   change.mutable_task_forgotten()->set_order(record.order);
-  journal_->Append(change.SerializeAsString());
+  Say(change);
 }
 
 void MemoryStore::LogQueue(const Queue& queue) {
   if (journal_ == nullptr) return;
-  Change change;
+  Change& change = NewChange();
   QueueSet& set = *change.mutable_queue_set();
   set.set_name(queue.name);
   *set.mutable_settings() = queue.settings;
   set.set_paused(queue.paused);
   set.set_revision(queue.revision);
-  journal_->Append(change.SerializeAsString());
+  Say(change);
 }
 
-void MemoryStore::LogScriptPut(const ScriptVersion& version, const std::string& request_id) {
-  if (journal_ == nullptr) return;
-  Change change;
+JournalPlace MemoryStore::LogScriptPut(ScriptVersion& version, const std::string& request_id) {
+  if (journal_ == nullptr) return 0;
+  Change& change = NewChange();
   ScriptPut& put = *change.mutable_script_put();
   put.set_name(version.script->name);
   put.set_version(version.script->version);
   put.set_source(version.script->source);
   put.set_time(absl::ToUnixNanos(version.create_time));
   put.set_request_id(request_id);
-  journal_->Append(change.SerializeAsString());
+  put.set_retired(scripts_.FindCurrent(put.name()) != &version);
+  version.place = Say(change);
+  return version.place;
+}
+
+void MemoryStore::LogRequest(Request& request) {
+  Change& change = NewChange();
+  RequestRemembered& remembered = *change.mutable_request_remembered();
+  remembered.set_key(request.key);
+  remembered.set_outcome(request.outcome);
+  remembered.set_time(absl::ToUnixNanos(request.time));
+  request.place = Say(change);
+}
+
+void MemoryStore::LogPartDropped(uint64_t part) { Say(DescribePartDropped(part)); }
+
+Change& MemoryStore::DescribePartDropped(uint64_t part) {
+  Change& change = NewChange();
+  PartDropped& dropped = *change.mutable_part_dropped();
+  dropped.set_part(part);
+  dropped.set_next_order(next_order_);
+  dropped.set_next_position(next_position_);
+  dropped.set_next_lease_token(next_lease_token_);
+  dropped.set_next_queue_revision(next_queue_revision_);
+  for (const auto& [name, version] : scripts_.LastVersions()) {
+    (*dropped.mutable_last_script_versions())[name] = version;
+  }
+  dropped.set_last_forgotten_version(scripts_.last_forgotten_version());
+  return change;
 }
 
 void MemoryStore::LogScriptDeleted(const std::string& name) {
   if (journal_ == nullptr) return;
-  Change change;
+  Change& change = NewChange();
   change.mutable_script_deleted()->set_name(name);
-  journal_->Append(change.SerializeAsString());
+  Say(change);
 }
 
 }  // namespace errand::store

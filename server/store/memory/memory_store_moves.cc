@@ -1,6 +1,10 @@
 // The moves of a task in the memory store, and what time brings about.
 #include <algorithm>
+#include <deque>
+#include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/store/memory/answer.h"
@@ -10,6 +14,19 @@
 #include "server/task/retry.h"
 
 namespace errand::store {
+namespace {
+
+// What a claim gets, and which of its tasks have bodies that are to be read first.
+struct Claimed {
+  struct Unread {
+    size_t index;
+    Snapshot snapshot;
+  };
+  std::vector<ClaimedTask> tasks;
+  std::deque<Unread> unread;
+};
+
+}  // namespace
 
 Record* MemoryStore::Find(absl::string_view name) { return records_.Find(name); }
 
@@ -21,19 +38,20 @@ Record* MemoryStore::FindLeased(const Lease& lease) {
 }
 
 void MemoryStore::Schedule(Record* record, absl::Time due, absl::Time now, Deferred& deferred) {
-  SetAlarm(record, std::min(due, record->expires));
+  SetAlarm(record, std::min(due, record->expires()));
   record->Enter(v1::TASK_STATE_SCHEDULED, now, due);
   LogMoved(*record, now, due);
   NotifyWatchers(record, deferred);
 }
 
 void MemoryStore::Enqueue(Record* record, bool again, absl::Time now, Deferred& deferred) {
-  SetAlarm(record, record->expires);
+  SetAlarm(record, record->expires());
   if (!again) record->position = next_position_++;
-  record->queued_time = now;
+  if (record->history != nullptr) record->history->queued_time = now;
   record->Enter(v1::TASK_STATE_QUEUED, now);
   LogMoved(*record, now);
-  const bool first_of_key = record->key_line == nullptr || record->key_line->tasks.begin()->second == record;
+  const KeyLine* const line = record->key_line();
+  const bool first_of_key = line == nullptr || line->tasks.begin()->second == record;
   if (first_of_key) {
     record->queue->lines[static_cast<size_t>(record->kind)].Add(record);
     turns_.Offer(record->queue);
@@ -43,15 +61,16 @@ void MemoryStore::Enqueue(Record* record, bool again, absl::Time now, Deferred& 
 
 ClaimedTask MemoryStore::Start(Record* record, const ClaimRequest& request, absl::Time now,
                                Deferred& deferred) {
+  ClaimedTask claimed;
+  if (record->body != nullptr) claimed.task = record->Spec();
+  DropBody(record);
   record->StartAttempt(request.worker, now);
   History& past = *record->history;
   past.lease_token = next_lease_token_++;
   past.holder = request.holder;
   past.cancel_requested = false;
   SetAlarm(record, now + request.lease_duration);
-  ClaimedTask claimed;
-  claimed.lease = {std::string(record->name()), past.lease_token};
-  claimed.task = record->Spec();
+  claimed.lease = {record->name(), past.lease_token};
   if (record->script != nullptr) claimed.script = record->script->script;
   claimed.attempt = past.output.attempt_count();
   claimed.tries = past.tries;
@@ -75,6 +94,7 @@ void MemoryStore::End(Record* record, v1::TaskState state, absl::Time now, Defer
   SetAlarm(record, absl::InfiniteFuture());
   if (record->waiting) queue->lines[static_cast<size_t>(record->kind)].Remove(record);
   DropLease(record);
+  DropBody(record);
   *record->Grown().output.mutable_end_time() = task::ToProto(now);
   record->Enter(state, now);
   queue->live_bytes -= record->bytes();
@@ -101,7 +121,9 @@ void MemoryStore::ExpireLease(Record* record, absl::Time now, Deferred& deferred
   *past.output.mutable_error() = task::ToProto(task::Error(absl::StatusCode::kUnavailable, "LEASE_EXPIRED",
                                                            "the server that ran it stopped answering"));
   record->EndAttempt(past.output.error(), nullptr, now);
-  const auto backoff = task::NextBackoff(record->View(v1::TASK_VIEW_BASIC).retry_policy(), past.tries);
+  const absl::StatusOr<v1::Task> asked = ReadTask(*record);
+  const auto backoff =
+      asked.ok() ? task::NextBackoff(asked->retry_policy(), past.tries) : std::optional<absl::Duration>();
   if (cancelled) {
     End(record, v1::TASK_STATE_CANCELLED, now, deferred);
   } else if (backoff.has_value()) {
@@ -134,22 +156,28 @@ void MemoryStore::Forget(Record* record, Deferred& deferred) {
   queue->Moved(record->state, v1::TASK_STATE_UNSPECIFIED);
   queue->records.erase(record->order);
   if (record->script != nullptr) scripts_.Release(record->script);
+  if (record->body != nullptr) body_bytes_ -= record->body_size;
+  kept_bytes_ -= record->logged_bytes;
   records_.Erase(*record);
   DisposeOf(queue);
 }
 
-void MemoryStore::JoinKeyLine(Record* record, const std::string& key) {
+void MemoryStore::JoinKeyLine(Record* record) {
+  const std::string key(record->ordering_key());
+  if (key.empty()) return;
   std::unique_ptr<KeyLine>& line = record->queue->keys[key];
   if (line == nullptr) line = std::make_unique<KeyLine>(KeyLine{key, {}});
-  record->key_line = line.get();
-  record->key_position = next_position_++;
-  line->tasks.emplace_hint(line->tasks.end(), record->key_position, record);
+  History& history = record->Grown();
+  history.key_line = line.get();
+  history.key_position = next_position_++;
+  line->tasks.emplace_hint(line->tasks.end(), history.key_position, record);
 }
 
 void MemoryStore::LeaveKeyLine(Record* record) {
-  KeyLine* line = std::exchange(record->key_line, nullptr);
+  KeyLine* const line = record->key_line();
   if (line == nullptr) return;
-  line->tasks.erase(record->key_position);
+  record->history->key_line = nullptr;
+  line->tasks.erase(record->history->key_position);
   if (line->tasks.empty()) {
     record->queue->keys.erase(record->queue->keys.find(line->key));
     return;
@@ -161,12 +189,12 @@ void MemoryStore::LeaveKeyLine(Record* record) {
 }
 
 void MemoryStore::SetAlarm(Record* record, absl::Time alarm) {
-  if (record->alarm != absl::InfiniteFuture()) {
-    alarms_.erase({record->alarm, record->order, record, nullptr});
-  }
-  record->alarm = alarm;
+  if (record->history == nullptr && alarm == absl::InfiniteFuture()) return;
+  OptionalTime& own = record->Grown().alarm;
+  if (own.get() != absl::InfiniteFuture()) alarms_.erase({own.get(), record->order, record, nullptr});
+  own = alarm;
   if (alarm == absl::InfiniteFuture()) return;
-  alarms_.insert({alarm, record->order, record, nullptr});
+  alarms_.insert({own.get(), record->order, record, nullptr});
   AlarmChanged(alarm);
 }
 
@@ -176,34 +204,51 @@ void MemoryStore::AlarmChanged(absl::Time alarm) {
 
 void MemoryStore::MatchClaims(absl::Time now, Deferred& deferred) {
   if (journal_ != nullptr) journal_->EndGroup();
-  std::vector<Call> claims;
+  Deferred claims;
   uint64_t newest = 0;
   for (int kind = 0; kind < task::kHandlerKinds; ++kind) {
     auto& waiters = claims_[kind];
     while (!waiters.empty()) {
       ClaimWaiter& waiter = waiters.front();
-      std::vector<ClaimedTask> claimed;
-      while (static_cast<int>(claimed.size()) < waiter.request.max_tasks) {
+      auto claimed = std::make_shared<Claimed>();
+      while (static_cast<int>(claimed->tasks.size()) < waiter.request.max_tasks) {
         Record* record = turns_.Next(static_cast<task::HandlerKind>(kind), now, [this](Queue* queue) {
           mu_.AssertHeld();
           SetQueueAlarm(queue, std::min(queue->alarm, queue->bucket.NextToken()));
         });
         if (record == nullptr) break;
         newest = std::max(newest, record->order);
-        claimed.push_back(Start(record, waiter.request, now, deferred));
+        if (record->body == nullptr) {
+          // As it was asked for, without what has become of it.
+          Snapshot asked;
+          asked.task.set_name(record->name());
+          asked.kind = record->kind;
+          asked.view = v1::TASK_VIEW_FULL;
+          claimed->unread.push_back({claimed->tasks.size(), std::move(asked)});
+          claims.wanted.push_back({record->place, &claimed->unread.back().snapshot.body});
+        }
+        claimed->tasks.push_back(Start(record, waiter.request, now, deferred));
       }
-      if (claimed.empty()) break;
-      claims.push_back(Answer(std::move(waiter.done), std::move(claimed)));
+      if (claimed->tasks.empty()) break;
+      claims.push_back([claimed, done = std::move(waiter.done)](const absl::Status& safe) mutable {
+        for (Claimed::Unread& unread : claimed->unread) {
+          claimed->tasks[unread.index].task =
+              std::make_shared<const v1::Task>(std::move(unread.snapshot).Complete());
+        }
+        if (!safe.ok()) claimed->tasks.clear();
+        done(std::move(claimed->tasks));
+      });
       waiters.pop_front();
     }
   }
-  if (claims.empty()) return;
+  if (claims.calls.empty()) return;
+  ReadFirst(claims);
   if (journal_ == nullptr || newest <= synced_order_.load(std::memory_order_relaxed)) {
-    for (Call& claim : claims) deferred.at_once.push_back(std::move(claim));
+    for (Call& claim : claims.calls) deferred.at_once.push_back(std::move(claim));
     return;
   }
   // They wait for the tasks, but not for what Start has told the journal: that group has not ended yet.
-  journal_->WhenSynced([claims = std::move(claims)](const absl::Status& safe) mutable {
+  journal_->WhenSynced([claims = std::move(claims.calls)](const absl::Status& safe) mutable {
     for (Call& claim : claims) claim(safe);
   });
 }
@@ -240,9 +285,11 @@ void MemoryStore::ForgetOldTasks(absl::Time now, Deferred& deferred) {
 }
 
 void MemoryStore::ForgetOldRequestIds(absl::Time now) {
-  while (!request_id_ages_.empty() && request_id_ages_.front().first + options_.request_id_window < now) {
-    request_ids_.erase(request_id_ages_.front().second);
-    request_id_ages_.pop_front();
+  while (!requests_.empty() && requests_.front().time + options_.request_id_window < now) {
+    // It may stand for a later request by now.
+    const auto it = request_ids_.find(requests_.front().key);
+    if (it != request_ids_.end() && it->second == &requests_.front()) request_ids_.erase(it);
+    requests_.pop_front();
   }
 }
 
@@ -260,7 +307,7 @@ void MemoryStore::RunAlarms() {
         DisposeOf(queue);
       } else if (Record* record = alarm.record; record->state == v1::TASK_STATE_RUNNING) {
         ExpireLease(record, now, deferred);
-      } else if (record->expires <= now) {
+      } else if (record->expires() <= now) {
         Expire(record, now, deferred);
       } else {
         Enqueue(record, /*again=*/false, now, deferred);
@@ -273,6 +320,9 @@ void MemoryStore::RunAlarms() {
     Commit(deferred);
   }
   deferred.Run();
+  // With a test's clock there is no thread for it.
+  while (options_.clock && CompactOnce()) {
+  }
 }
 
 absl::Time MemoryStore::Now() const { return options_.clock ? options_.clock() : absl::Now(); }
@@ -287,8 +337,10 @@ absl::Time MemoryStore::NextAlarm() const {
   return next;
 }
 
-void MemoryStore::StartAlarms() {
-  if (!options_.clock) alarm_thread_ = std::thread([this] { RunAlarmThread(); });
+void MemoryStore::StartThreads() {
+  if (options_.clock) return;
+  alarm_thread_ = std::thread([this] { RunAlarmThread(); });
+  if (journal_ != nullptr) compaction_thread_ = std::thread([this] { RunCompactionThread(); });
 }
 
 void MemoryStore::RunAlarmThread() {

@@ -1,11 +1,16 @@
 // A memory store that is made again from its journal.
 #include <algorithm>
+#include <deque>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/store/memory/change_check.h"
 #include "server/store/memory/changes.pb.h"
 #include "server/store/memory/memory_store.h"
+#include "server/store/memory/rehearsal.h"
 #include "server/task/duration.h"
 #include "server/task/errors.h"
 #include "server/task/name.h"
@@ -15,10 +20,6 @@ namespace {
 
 // A task whose attempts the server itself did not survive so often is taken for the reason.
 constexpr int kMaxInterruptedTries = 10;
-
-absl::Status Impossible(absl::string_view what) {
-  return absl::DataLossError(absl::StrCat("the journal does not fit together: ", what));
-}
 
 }  // namespace
 
@@ -31,16 +32,28 @@ class MemoryStore::Replay {
   absl::Status Run();
 
  private:
-  absl::Status Apply(absl::string_view change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  void Finish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status Add(const TaskAdded& added) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status Move(const TaskMoved& moved) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status Report(const TaskReported& reported) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  friend class errand::store::Rehearsal;
+
+  absl::Status Apply(JournalPlace place, absl::string_view change, uint64_t bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  absl::Status Add(JournalPlace place, const TaskAdded& added, uint64_t bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  absl::Status Move(const TaskMoved& moved, uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  absl::Status Report(const TaskReported& reported, uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  // Gives the table of names the new records but the last `left`.
+  absl::Status Name(size_t left) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  // What a task's state says of the store.
+  void Entered(const Record& record, const TaskMoved& moved) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   absl::Status RequestCancel(uint64_t order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   absl::Status Forget(uint64_t order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   absl::Status SetQueue(const QueueSet& set) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status PutScript(ScriptPut& put) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status DeleteScript(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  absl::Status PutScript(JournalPlace place, ScriptPut& put) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  absl::Status DeleteScript(const std::string& name);
+  absl::Status DropPart(const PartDropped& dropped) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+
+  // Gives the registry the scripts, as far as they are current or a task refers to them.
+  absl::Status FinishScripts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  absl::Status Finish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
 
   Record* Find(uint64_t order) const {
     const auto it = by_order_.find(order);
@@ -48,14 +61,43 @@ class MemoryStore::Replay {
   }
   Queue* QueueNamed(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   // Puts the task where it belongs by its state, but for its waiting line.
-  void Place(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  absl::Status Place(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   // The server that ran it is gone.
-  void Interrupt(Record* record, absl::Time now, Deferred& deferred)
+  absl::Status Interrupt(Record* record, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
 
+  // Of a task that is not there: its being added was in a part that was dropped, because it is gone or is
+  // said again later.
+  absl::Status Missing(absl::string_view what) const {
+    return parts_missing_ ? absl::OkStatus() : Impossible(what);
+  }
+
+  // The versions of a name, until it is known which of them are needed.
+  struct Script {
+    struct Version {
+      std::string source;
+      absl::Time time;
+      JournalPlace place = 0;
+      std::vector<Record*> holders;
+    };
+    int64_t current = 0;
+    int64_t last = 0;
+    absl::btree_map<int64_t, Version> versions;
+  };
+
   MemoryStore& store_;
-  absl::flat_hash_map<uint64_t, Record*> by_order_;
+  Change change_;
+  // Those that the table of names does not have yet: it is larger than any cache, and what an insertion
+  // touches is on its way meanwhile.
+  std::deque<std::unique_ptr<Record>> new_;
+  size_t new_records_ = 32;  // How many; 0: a name that is there already is found before anything is done.
+  absl::btree_map<uint64_t, Record*> by_order_;
   absl::flat_hash_map<uint64_t, absl::Time> due_;  // Of those that are SCHEDULED, by order.
+  absl::flat_hash_map<uint64_t, std::pair<std::string, int64_t>> script_of_;  // The same: name and version.
+  absl::btree_map<std::string, Script> scripts_;
+  // Some of the oldest parts are not there any more.
+  bool parts_missing_ = false;
+  uint64_t dropped_part_ = 0;  // Up to this one they need not be.
 };
 
 absl::StatusOr<std::unique_ptr<MemoryStore>> MemoryStore::Open(StoreOptions options,
@@ -65,32 +107,39 @@ absl::StatusOr<std::unique_ptr<MemoryStore>> MemoryStore::Open(StoreOptions opti
     opened->journal_ = nullptr;  // There is nothing that could wait for it.
     return read;
   }
-  opened->StartAlarms();
+  opened->StartThreads();
   return opened;
 }
 
 absl::Status MemoryStore::Replay::Run() {
   absl::MutexLock lock(&store_.mu_);
-  absl::Status read = store_.journal_->Read([this](absl::string_view change) {
-    store_.mu_.AssertHeld();
-    return Apply(change);
-  });
-  if (read.ok()) Finish();
-  return read;
+  const uint64_t first_part = store_.journal_->FirstPart();
+  parts_missing_ = first_part > 1;
+  absl::Status read =
+      store_.journal_->Read([this](JournalPlace place, absl::string_view change, uint64_t bytes) {
+        store_.mu_.AssertHeld();
+        return Apply(place, change, bytes);
+      });
+  if (!read.ok()) return read;
+  if (first_part > dropped_part_ + 1) {
+    return absl::DataLossError(absl::StrCat("part ", dropped_part_ + 1, " of the journal is missing"));
+  }
+  return Finish();
 }
 
-absl::Status MemoryStore::Replay::Apply(absl::string_view bytes) {
-  Change change;
-  if (!change.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+absl::Status MemoryStore::Replay::Apply(JournalPlace place, absl::string_view text, uint64_t bytes) {
+  Change& change = change_;
+  if (!change.ParseFromArray(text.data(), static_cast<int>(text.size()))) {
     return Impossible("a change is not readable");
   }
+  if (absl::Status possible = CheckChange(change); !possible.ok()) return possible;
   switch (change.change_case()) {
     case Change::kTaskAdded:
-      return Add(change.task_added());
+      return Add(place, change.task_added(), bytes);
     case Change::kTaskMoved:
-      return Move(change.task_moved());
+      return Move(change.task_moved(), bytes);
     case Change::kTaskReported:
-      return Report(change.task_reported());
+      return Report(change.task_reported(), bytes);
     case Change::kTaskCancelRequested:
       return RequestCancel(change.task_cancel_requested().order());
     case Change::kTaskForgotten:
@@ -98,13 +147,20 @@ absl::Status MemoryStore::Replay::Apply(absl::string_view bytes) {
     case Change::kQueueSet:
       return SetQueue(change.queue_set());
     case Change::kScriptPut:
-      return PutScript(*change.mutable_script_put());
+      return PutScript(place, *change.mutable_script_put());
     case Change::kScriptDeleted:
       return DeleteScript(change.script_deleted().name());
+    case Change::kRequestRemembered: {
+      const RequestRemembered& request = change.request_remembered();
+      store_.RememberRequest(request.key(), request.outcome(), absl::FromUnixNanos(request.time()), place);
+      return absl::OkStatus();
+    }
+    case Change::kPartDropped:
+      return DropPart(change.part_dropped());
     case Change::CHANGE_NOT_SET:
       break;
   }
-  return Impossible("a change of a kind that this server does not know");
+  return absl::OkStatus();
 }
 
 Queue* MemoryStore::Replay::QueueNamed(absl::string_view name) {
@@ -115,69 +171,88 @@ Queue* MemoryStore::Replay::QueueNamed(absl::string_view name) {
   return store_.queues_.emplace(std::move(own), std::move(queue)).first->second.get();
 }
 
-absl::Status MemoryStore::Replay::Add(const TaskAdded& added) {
-  if (!task::CheckTaskName(added.name(), "name").ok()) {
-    return Impossible(absl::StrCat("a task is called '", added.name(), "'"));
+absl::Status MemoryStore::Replay::Add(JournalPlace place, const TaskAdded& added, uint64_t bytes) {
+  if (added.body_bytes() > bytes) {
+    return Impossible(absl::StrCat("'", added.name(), "' is larger than what was said of it"));
   }
-  if (added.priority() < 0 || added.priority() > task::kMaxPriority || !added.has_first()) {
-    return Impossible(absl::StrCat("'", added.name(), "' cannot have been accepted"));
-  }
-  if (Find(added.order()) != nullptr || store_.Find(added.name()) != nullptr) {
+  const Record* const earlier =
+      by_order_.empty() || added.order() > by_order_.rbegin()->first ? nullptr : Find(added.order());
+  const Record* const namesake = new_records_ == 0 ? store_.Find(added.name()) : nullptr;
+  if ((earlier != nullptr && !added.again()) || (namesake != nullptr && namesake != earlier)) {
     return Impossible(absl::StrCat("'", added.name(), "' is there twice"));
   }
-  Queue* const queue = QueueNamed(task::QueueOf(added.name()));
-  auto owned = std::make_unique<Record>(added, queue);
-  Record* const record = owned.get();
-  if (!added.script().empty()) {
-    record->script = store_.scripts_.Find(added.script(), added.script_version());
-    if (record->script == nullptr) {
-      return Impossible(absl::StrCat("'", added.name(), "' runs version ", added.script_version(), " of '",
-                                     added.script(), "', which is not there"));
+  if (earlier != nullptr) {
+    if (earlier->name() != added.name()) {
+      return Impossible(absl::StrCat("'", earlier->name(), "' becomes '", added.name(), "'"));
     }
-    ScriptRegistry::Hold(record->script);
+    if (absl::Status forgotten = Forget(added.order()); !forgotten.ok()) return forgotten;
   }
-  store_.records_.Insert(std::move(owned));
-  by_order_[record->order] = record;
+  Queue* const queue = QueueNamed(task::QueueOf(added.name()));
+  std::unique_ptr<Record> owned = Record::Make(added, queue);
+  Record* const record = owned.get();
+  record->place = place;
+  store_.CountLogged(*record, bytes);
+  if (!added.script().empty()) script_of_[record->order] = {added.script(), added.script_version()};
+  by_order_.emplace_hint(by_order_.end(), record->order, record);
+  store_.records_.Prefetch(added.name());
+  new_.push_back(std::move(owned));
+  if (absl::Status named = Name(new_records_); !named.ok()) return named;
   queue->records.emplace_hint(queue->records.end(), record->order, record);
   store_.next_order_ = std::max(store_.next_order_, record->order + 1);
   if (!added.request_id().empty()) {
+    store_.ForgetOldRequestIds(record->create_time());
     store_.RememberRequest(absl::StrCat(queue->name, "\n", added.request_id()), added.name(),
-                           record->create_time);
+                           record->create_time(), place);
   }
-  TaskMoved first = added.first();
-  first.set_order(record->order);
-  return Move(first);
-}
-
-absl::Status MemoryStore::Replay::Move(const TaskMoved& moved) {
-  Record* const record = Find(moved.order());
-  const bool known = v1::TaskState_IsValid(moved.state()) && moved.state() != v1::TASK_STATE_UNSPECIFIED;
-  if (record == nullptr || !known) return Impossible("a task that is not there enters a state");
-  record->Replay(moved);
-  store_.next_position_ = std::max({store_.next_position_, moved.position() + 1, moved.key_position() + 1});
-  store_.next_lease_token_ = std::max(store_.next_lease_token_, moved.lease_token() + 1);
-  if (moved.state() == v1::TASK_STATE_SCHEDULED) due_[moved.order()] = absl::FromUnixNanos(moved.due());
+  Entered(*record, added.first());
   return absl::OkStatus();
 }
 
-absl::Status MemoryStore::Replay::Report(const TaskReported& reported) {
-  Record* const record = Find(reported.order());
-  if (record == nullptr || record->state != v1::TASK_STATE_RUNNING) {
-    return Impossible("a task that does not run reports something");
+absl::Status MemoryStore::Replay::Name(size_t left) {
+  while (new_.size() > left) {
+    const Record* const record = new_.front().get();
+    if (!store_.records_.Insert(std::move(new_.front()))) {
+      return Impossible(absl::StrCat("'", record->name(), "' is there twice"));
+    }
+    new_.pop_front();
   }
+  return absl::OkStatus();
+}
+
+void MemoryStore::Replay::Entered(const Record& record, const TaskMoved& moved) {
+  store_.next_position_ = std::max({store_.next_position_, moved.position() + 1, moved.key_position() + 1});
+  const uint64_t token = record.history == nullptr ? 0 : record.history->lease_token;
+  store_.next_lease_token_ = std::max(store_.next_lease_token_, token + 1);
+  if (moved.state() == v1::TASK_STATE_SCHEDULED) due_[record.order] = absl::FromUnixNanos(moved.due());
+}
+
+absl::Status MemoryStore::Replay::Move(const TaskMoved& moved, uint64_t bytes) {
+  Record* const record = Find(moved.order());
+  if (record == nullptr) return Missing("a task that is not there enters a state");
+  record->Replay(moved);
+  store_.CountLogged(*record, bytes);
+  Entered(*record, moved);
+  return absl::OkStatus();
+}
+
+absl::Status MemoryStore::Replay::Report(const TaskReported& reported, uint64_t bytes) {
+  Record* const record = Find(reported.order());
+  if (record == nullptr) return Missing("a task that is not there reports something");
+  if (record->state != v1::TASK_STATE_RUNNING)
+    return Impossible("a task that does not run reports something");
   if (reported.replaces() && record->history->events.size() == record->history->dropped) {
     return Impossible("a task's first event takes another's place");
   }
   record->AddReport(reported.event(), reported.replaces(), absl::FromUnixNanos(reported.time()),
                     store_.options_.max_task_events);
+  store_.CountLogged(*record, bytes);
   return absl::OkStatus();
 }
 
 absl::Status MemoryStore::Replay::RequestCancel(uint64_t order) {
   Record* const record = Find(order);
-  if (record == nullptr || record->state != v1::TASK_STATE_RUNNING) {
-    return Impossible("a task that does not run is to be stopped");
-  }
+  if (record == nullptr) return Missing("a task that is not there is to be stopped");
+  if (record->state != v1::TASK_STATE_RUNNING) return Impossible("a task that does not run is to be stopped");
   record->history->cancel_requested = true;
   ++record->revision;
   return absl::OkStatus();
@@ -185,19 +260,18 @@ absl::Status MemoryStore::Replay::RequestCancel(uint64_t order) {
 
 absl::Status MemoryStore::Replay::Forget(uint64_t order) {
   Record* const record = Find(order);
-  if (record == nullptr) return Impossible("a task that is not there is forgotten");
+  if (record == nullptr) return Missing("a task that is not there is forgotten");
+  if (absl::Status named = Name(0); !named.ok()) return named;
   record->queue->Moved(record->state, v1::TASK_STATE_UNSPECIFIED);
   record->queue->records.erase(order);
-  if (record->script != nullptr) store_.scripts_.Release(record->script);
   by_order_.erase(order);
+  if (!script_of_.empty()) script_of_.erase(order);
+  store_.kept_bytes_ -= record->logged_bytes;
   store_.records_.Erase(*record);
   return absl::OkStatus();
 }
 
 absl::Status MemoryStore::Replay::SetQueue(const QueueSet& set) {
-  if (!task::CheckQueueName(set.name(), "name").ok()) {
-    return Impossible(absl::StrCat("a queue is called '", set.name(), "'"));
-  }
   Queue* const queue = QueueNamed(set.name());
   queue->settings = set.settings();
   queue->paused = set.paused();
@@ -206,31 +280,83 @@ absl::Status MemoryStore::Replay::SetQueue(const QueueSet& set) {
   return absl::OkStatus();
 }
 
-absl::Status MemoryStore::Replay::PutScript(ScriptPut& put) {
+absl::Status MemoryStore::Replay::PutScript(JournalPlace place, ScriptPut& put) {
   const absl::Time time = absl::FromUnixNanos(put.time());
-  const std::string request_key = absl::StrCat(put.name(), "\n", put.request_id());
-  if (put.version() < store_.scripts_.NextVersion(put.name())) {
-    return Impossible(absl::StrCat("version ", put.version(), " of '", put.name(), "' is there twice"));
-  }
-  store_.scripts_.Put(std::move(*put.mutable_name()), put.version(), std::move(*put.mutable_source()), time);
   if (!put.request_id().empty()) {
-    store_.RememberRequest(request_key, absl::StrCat(put.version()), time);
+    store_.ForgetOldRequestIds(time);
+    store_.RememberRequest(absl::StrCat(put.name(), "\n", put.request_id()), absl::StrCat(put.version()),
+                           time, place);
   }
+  Script& script = scripts_[put.name()];
+  script.last = std::max(script.last, put.version());
+  // A version that is said again may be older than the current one.
+  if (!put.retired()) script.current = put.version();
+  Script::Version& version = script.versions[put.version()];
+  version.source = std::move(*put.mutable_source());
+  version.time = time;
+  version.place = place;
   return absl::OkStatus();
 }
 
 absl::Status MemoryStore::Replay::DeleteScript(const std::string& name) {
-  if (store_.scripts_.Delete(name)) return absl::OkStatus();
-  return Impossible(absl::StrCat("'", name, "', which is not there, is deleted"));
+  const auto it = scripts_.find(name);
+  if (it == scripts_.end()) return Missing(absl::StrCat("'", name, "', which is not there, is deleted"));
+  it->second.current = 0;
+  return absl::OkStatus();
 }
 
-void MemoryStore::Replay::Finish() {
+absl::Status MemoryStore::Replay::DropPart(const PartDropped& dropped) {
+  dropped_part_ = dropped.part();
+  store_.next_order_ = std::max(store_.next_order_, dropped.next_order());
+  store_.next_position_ = std::max(store_.next_position_, dropped.next_position());
+  store_.next_lease_token_ = std::max(store_.next_lease_token_, dropped.next_lease_token());
+  store_.next_queue_revision_ = std::max(store_.next_queue_revision_, dropped.next_queue_revision());
+  for (const auto& [name, version] : dropped.last_script_versions()) {
+    scripts_[name].last = std::max(scripts_[name].last, version);
+  }
+  store_.scripts_.SetLastForgottenVersion(dropped.last_forgotten_version());
+  return absl::OkStatus();
+}
+
+absl::Status MemoryStore::Replay::FinishScripts() {
+  for (const auto& [order, script] : script_of_) {
+    const auto it = scripts_.find(script.first);
+    if (it == scripts_.end() || !it->second.versions.contains(script.second)) {
+      return Impossible(absl::StrCat("'", Find(order)->name(), "' runs version ", script.second, " of '",
+                                     script.first, "', which is not there"));
+    }
+    it->second.versions[script.second].holders.push_back(Find(order));
+  }
+  for (auto& [name, script] : scripts_) {
+    for (auto& [number, version] : script.versions) {
+      const bool current = number == script.current;
+      if (!current && version.holders.empty()) continue;
+      ScriptVersion* const put =
+          current ? store_.scripts_.Put(name, number, std::move(version.source), version.time)
+                  : store_.scripts_.PutRetired(name, number, std::move(version.source), version.time);
+      put->place = version.place;
+      for (Record* holder : version.holders) {
+        ScriptRegistry::Hold(put);
+        holder->script = put;
+      }
+    }
+    store_.scripts_.SetLastVersion(name, script.last);
+  }
+  scripts_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status MemoryStore::Replay::Finish() {
+  if (absl::Status named = Name(0); !named.ok()) return named;
+  if (absl::Status finished = FinishScripts(); !finished.ok()) return finished;
   const absl::Time now = store_.Now();
   for (const auto& [name, queue] : store_.queues_) {
     if (queue->settings.has_rate_limit()) queue->bucket.Configure(queue->settings.rate_limit(), now);
-    for (const auto& [order, record] : queue->records) Place(record);
     for (const auto& [order, record] : queue->records) {
-      const KeyLine* const line = record->key_line;
+      if (absl::Status placed = Place(record); !placed.ok()) return placed;
+    }
+    for (const auto& [order, record] : queue->records) {
+      const KeyLine* const line = record->key_line();
       const bool may_start = line == nullptr || line->tasks.begin()->second == record;
       if (record->state != v1::TASK_STATE_QUEUED || !may_start) continue;
       queue->lines[static_cast<size_t>(record->kind)].Add(record);
@@ -249,7 +375,9 @@ void MemoryStore::Replay::Finish() {
     for (const auto& [order, record] : queue->records) {
       if (record->state == v1::TASK_STATE_RUNNING) interrupted.push_back(record);
     }
-    for (Record* record : interrupted) Interrupt(record, now, deferred);
+    for (Record* record : interrupted) {
+      if (absl::Status over = Interrupt(record, now, deferred); !over.ok()) return over;
+    }
     store_.ForgetOldTasksOf(queue, now, deferred);
     store_.DisposeOf(queue);
   }
@@ -257,38 +385,47 @@ void MemoryStore::Replay::Finish() {
   store_.ForgetOldRequestIds(now);
   store_.Commit(deferred);
   deferred.Run();
+  return absl::OkStatus();
 }
 
-void MemoryStore::Replay::Place(Record* record) {
+absl::Status MemoryStore::Replay::Place(Record* record) {
   Queue* const queue = record->queue;
   if (record->ended()) {
     queue->ended.emplace(record->position, record);
-    store_.ended_.emplace(record->position, record);
-    return;
+    if (store_.ended_.emplace(record->position, record).second) return absl::OkStatus();
+    return Impossible(absl::StrCat("'", record->name(), "' has ended at the same time as another"));
   }
   queue->live_bytes += record->bytes();
-  if (const uint64_t position = record->key_position; position != 0) {
-    const std::string key = record->View(v1::TASK_VIEW_BASIC).ordering_key();
+  const std::string key(record->ordering_key());
+  const uint64_t key_position = record->history == nullptr ? 0 : record->history->key_position;
+  if (key.empty() != (key_position == 0)) {
+    return Impossible(absl::StrCat("'", record->name(), "' has an ordering key, or a place among those"));
+  }
+  if (key_position != 0) {
     std::unique_ptr<KeyLine>& line = queue->keys[key];
     if (line == nullptr) line = std::make_unique<KeyLine>(KeyLine{key, {}});
-    record->key_line = line.get();
-    line->tasks.emplace(position, record);
+    record->history->key_line = line.get();
+    if (!line->tasks.emplace(key_position, record).second) {
+      return Impossible(absl::StrCat("'", record->name(), "' has another's place in its ordering key"));
+    }
   }
   if (record->state == v1::TASK_STATE_SCHEDULED) {
-    store_.SetAlarm(record, std::min(due_[record->order], record->expires));
+    store_.SetAlarm(record, std::min(due_[record->order], record->expires()));
   } else if (record->state == v1::TASK_STATE_QUEUED) {
-    store_.SetAlarm(record, record->expires);
+    store_.SetAlarm(record, record->expires());
   }
+  return absl::OkStatus();
 }
 
-void MemoryStore::Replay::Interrupt(Record* record, absl::Time now, Deferred& deferred) {
+absl::Status MemoryStore::Replay::Interrupt(Record* record, absl::Time now, Deferred& deferred) {
   History& past = *record->history;
   past.lease_token = 0;
   const google::rpc::Status error = task::ToProto(task::Error(
       absl::StatusCode::kUnavailable, "SERVER_ENDED", "the server that ran it ended before the attempt did"));
   record->EndAttempt(error, nullptr, now);
-  const int max_tries =
-      std::max(kMaxInterruptedTries, record->View(v1::TASK_VIEW_BASIC).retry_policy().max_attempts());
+  const absl::StatusOr<v1::Task> asked = store_.ReadTask(*record);
+  if (!asked.ok()) return asked.status();
+  const int max_tries = std::max(kMaxInterruptedTries, asked->retry_policy().max_attempts());
   if (past.cancel_requested) {
     store_.End(record, v1::TASK_STATE_CANCELLED, now, deferred);
   } else if (past.tries >= max_tries) {
@@ -297,6 +434,63 @@ void MemoryStore::Replay::Interrupt(Record* record, absl::Time now, Deferred& de
   } else {
     store_.Enqueue(record, /*again=*/true, now, deferred);
   }
+  return absl::OkStatus();
+}
+
+struct Rehearsal::State {
+  MemoryStore store{StoreOptions(), nullptr};  // Without threads: nothing happens in it.
+  MemoryStore::Replay replay{&store};
+};
+
+Rehearsal::Rehearsal(bool parts_missing) : state_(std::make_unique<State>()) {
+  state_->replay.parts_missing_ = parts_missing;
+  state_->replay.new_records_ = 0;
+}
+Rehearsal::~Rehearsal() = default;
+
+absl::Status Rehearsal::Apply(JournalPlace place, absl::string_view change, uint64_t bytes) {
+  absl::MutexLock lock(&state_->replay.store_.mu_);
+  return state_->replay.Apply(place, change, bytes);
+}
+
+std::string Rehearsal::TaskName(uint64_t order) const {
+  const Record* const record = state_->replay.Find(order);
+  return record == nullptr ? "" : record->name();
+}
+
+uint64_t Rehearsal::TaskOrder(absl::string_view name) const {
+  absl::MutexLock lock(&state_->replay.store_.mu_);
+  const Record* const record = state_->replay.store_.Find(name);
+  return record == nullptr ? 0 : record->order;
+}
+
+std::vector<Rehearsal::Scriptless> Rehearsal::TasksWithoutScript() const {
+  std::vector<Scriptless> found;
+  const MemoryStore::Replay& replay = state_->replay;
+  for (const auto& [order, script] : replay.script_of_) {
+    const auto it = replay.scripts_.find(script.first);
+    if (it != replay.scripts_.end() && it->second.versions.contains(script.second)) continue;
+    found.push_back({order, script.first, script.second});
+  }
+  std::sort(found.begin(), found.end(),
+            [](const Scriptless& a, const Scriptless& b) { return a.order < b.order; });
+  return found;
+}
+
+std::map<v1::TaskState, int64_t> Rehearsal::TasksByState() const {
+  std::map<v1::TaskState, int64_t> tasks;
+  for (const auto& [order, record] : state_->replay.by_order_) ++tasks[record->state];
+  return tasks;
+}
+
+uint64_t Rehearsal::dropped_part() const { return state_->replay.dropped_part_; }
+
+std::string Rehearsal::DescribePartDropped(uint64_t part) {
+  absl::MutexLock lock(&state_->replay.store_.mu_);
+  for (const Scriptless& task : TasksWithoutScript()) state_->replay.script_of_.erase(task.order);
+  // Nothing is left of which it could complain.
+  (void)state_->replay.FinishScripts();
+  return state_->replay.store_.DescribePartDropped(part).SerializeAsString();
 }
 
 }  // namespace errand::store

@@ -45,23 +45,24 @@ absl::StatusOr<ScriptVersion> MemoryStore::PutOneScript(PutScriptRequest& reques
   if (const auto it = request_ids_.find(request_key);
       !request.request_id.empty() && it != request_ids_.end()) {
     int64_t number = 0;
-    (void)absl::SimpleAtoi(it->second, &number);
+    (void)absl::SimpleAtoi(it->second->outcome, &number);
     if (const ScriptVersion* first = scripts_.Find(request.name, number)) return *first;
     return task::Error(absl::StatusCode::kAlreadyExists, "SCRIPT_NOT_KEPT",
                        absl::StrCat("request_id: what this request registered, version ", number, " of '",
                                     request.name, "', is no longer kept"));
   }
   absl::Status room = scripts_.CheckRoom(request.name, request.source.size());
+  if (room.ok()) room = CheckSpace();
   if (!room.ok()) return room;
   if (request.validate_only) {
     task::Script script{request.name, scripts_.NextVersion(request.name), std::move(request.source)};
     return ScriptVersion{std::make_shared<const task::Script>(std::move(script)), now};
   }
   const int64_t number = scripts_.NextVersion(request.name);
-  const ScriptVersion& added = *scripts_.Put(std::move(request.name), number, std::move(request.source), now);
-  LogScriptPut(added, request.request_id);
+  ScriptVersion& added = *scripts_.Put(std::move(request.name), number, std::move(request.source), now);
+  const JournalPlace place = LogScriptPut(added, request.request_id);
   if (!request.request_id.empty()) {
-    RememberRequest(std::move(request_key), absl::StrCat(added.script->version), now);
+    RememberRequest(std::move(request_key), absl::StrCat(added.script->version), now, place);
   }
   return added;
 }

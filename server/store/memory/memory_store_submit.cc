@@ -41,6 +41,7 @@ int64_t Bound(int64_t of_queue, int64_t of_store) {
 void MemoryStore::Submit(std::vector<Submission> submissions, SubmitMode mode,
                          Callback<std::vector<absl::Status>> done) {
   std::vector<absl::Status> results;
+  Deferred answer;
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
@@ -49,19 +50,20 @@ void MemoryStore::Submit(std::vector<Submission> submissions, SubmitMode mode,
     const absl::Time now = Now();
     ForgetOldRequestIds(now);
     if (mode == SubmitMode::kAllOrNone) {
-      results = SubmitAllOrNone(submissions, now, deferred);
+      results = SubmitAllOrNone(submissions, now, answer, deferred);
     } else {
       results.reserve(submissions.size());
-      for (Submission& submission : submissions) results.push_back(SubmitOne(submission, now, deferred));
+      for (Submission& submission : submissions) {
+        results.push_back(SubmitOne(submission, now, answer, deferred));
+      }
     }
     v1::Durability durability = v1::DURABILITY_UNSPECIFIED;
     for (size_t i = 0; i < submissions.size(); ++i) {
       durability = std::max(durability, submissions[i].task->durability());
     }
-    Deferred answer;
     answer.push_back(Answer(std::move(done), std::move(results)));
     Commit(answer, durability);
-    if (!answer.calls.empty()) deferred.at_once.push_back(std::move(answer.calls.front()));
+    for (Call& call : answer.calls) deferred.at_once.push_back(std::move(call));
     MatchClaims(now, deferred);
     Commit(deferred);
   }
@@ -89,15 +91,24 @@ std::optional<absl::StatusOr<const Record*>> MemoryStore::FindRepeated(const Sub
   if (submission.request_id.empty()) return std::nullopt;
   const auto it = request_ids_.find(RequestKey(submission));
   if (it == request_ids_.end()) return std::nullopt;
-  if (const Record* first = Find(it->second)) return first;
-  return task::Error(absl::StatusCode::kAlreadyExists, "TASK_NOT_KEPT",
-                     absl::StrCat("request_id: the task of this request, '", it->second,
-                                  "', has ended and is no longer kept"));
+  const std::string& name = it->second->outcome;
+  if (const Record* first = Find(name)) return first;
+  return task::Error(
+      absl::StatusCode::kAlreadyExists, "TASK_NOT_KEPT",
+      absl::StrCat("request_id: the task of this request, '", name, "', has ended and is no longer kept"));
 }
 
-void MemoryStore::RememberRequest(std::string key, std::string outcome, absl::Time now) {
-  request_ids_.emplace(key, std::move(outcome));
-  request_id_ages_.emplace_back(now, std::move(key));
+void MemoryStore::RememberRequest(std::string key, std::string outcome, absl::Time now, JournalPlace place) {
+  requests_.push_back({now, std::move(key), std::move(outcome), place});
+  Request& request = requests_.back();
+  // An earlier one, if there is any, is forgotten with its key.
+  request_ids_.erase(request.key);
+  request_ids_.emplace(request.key, &request);
+}
+
+absl::Status MemoryStore::CheckSpace() const {
+  if (journal_ == nullptr || !journal_->IsLow()) return absl::OkStatus();
+  return task::DiskFull(kFullRetryDelay);
 }
 
 absl::StatusOr<MemoryStore::Place> MemoryStore::Complete(const Submission& submission) {
@@ -126,7 +137,7 @@ absl::StatusOr<MemoryStore::Place> MemoryStore::Complete(const Submission& submi
 }
 
 std::vector<absl::Status> MemoryStore::SubmitAllOrNone(const std::vector<Submission>& submissions,
-                                                       absl::Time now, Deferred& deferred) {
+                                                       absl::Time now, Deferred& answer, Deferred& deferred) {
   if (!refusal_.ok()) return std::vector<absl::Status>(submissions.size(), refusal_);
   struct Room {
     int64_t tasks = 0;
@@ -150,6 +161,7 @@ std::vector<absl::Status> MemoryStore::SubmitAllOrNone(const std::vector<Submiss
         ++room.tasks;
         room.bytes += static_cast<int64_t>(submission.task->ByteSizeLong());
         status = CheckRoom(*place.queue, room.tasks, room.bytes);
+        if (status.ok()) status = CheckSpace();
         if (!names.insert(submission.task->name()).second) status = Exists(submission.task->name());
       } else {
         status = found.status();
@@ -168,7 +180,7 @@ std::vector<absl::Status> MemoryStore::SubmitAllOrNone(const std::vector<Submiss
   }
   for (size_t i = 0; i < submissions.size(); ++i) {
     if (places[i].queue == nullptr) {
-      results[i] = SubmitOne(submissions[i], now, deferred);
+      results[i] = SubmitOne(submissions[i], now, answer, deferred);
     } else {
       Add(submissions[i], places[i], now, deferred);
     }
@@ -176,15 +188,23 @@ std::vector<absl::Status> MemoryStore::SubmitAllOrNone(const std::vector<Submiss
   return results;
 }
 
-absl::Status MemoryStore::SubmitOne(const Submission& submission, absl::Time now, Deferred& deferred) {
+absl::Status MemoryStore::SubmitOne(const Submission& submission, absl::Time now, Deferred& answer,
+                                    Deferred& deferred) {
   if (!refusal_.ok()) return refusal_;
   if (const auto repeated = FindRepeated(submission); repeated.has_value()) {
-    if (repeated->ok()) *submission.task = (**repeated)->View(v1::TASK_VIEW_BASIC);
+    if (repeated->ok()) {
+      auto first = std::make_shared<Snapshot>((**repeated)->View(v1::TASK_VIEW_BASIC));
+      if (first->body.empty()) answer.wanted.push_back({(**repeated)->place, &first->body});
+      answer.push_back([first, task = submission.task](const absl::Status& safe) {
+        if (safe.ok()) *task = std::move(*first).Complete();
+      });
+    }
     return repeated->status();
   }
   const absl::StatusOr<Place> place = Complete(submission);
   if (!place.ok()) return place.status();
   absl::Status status = CheckRoom(*place->queue, 1, static_cast<int64_t>(submission.task->ByteSizeLong()));
+  if (status.ok()) status = CheckSpace();
   if (status.ok() && !submission.validate_only) {
     Add(submission, *place, now, deferred);
     return status;
@@ -202,9 +222,8 @@ absl::Status MemoryStore::SubmitOne(const Submission& submission, absl::Time now
 void MemoryStore::Add(const Submission& submission, Place place, absl::Time now, Deferred& deferred) {
   v1::Task& task = *submission.task;
   Queue* queue = place.queue;
-  const std::string key = task.ordering_key();
   const absl::Time due = DueTime(task, now);
-  auto owned = std::make_unique<Record>(task, next_order_++, queue, now);
+  std::unique_ptr<Record> owned = Record::Make(task, next_order_++, queue, now);
   Record* record = owned.get();
   records_.Insert(std::move(owned));
   queue->records.emplace_hint(queue->records.end(), record->order, record);
@@ -214,16 +233,16 @@ void MemoryStore::Add(const Submission& submission, Place place, absl::Time now,
     ScriptRegistry::Hold(place.script);
     record->script = place.script;
   }
-  if (!submission.request_id.empty()) {
-    RememberRequest(RequestKey(submission), std::string(record->name()), now);
-  }
-  if (!key.empty()) JoinKeyLine(record, key);
+  JoinKeyLine(record);
   if (due > now) {
     Schedule(record, due, now, deferred);
   } else {
     Enqueue(record, /*again=*/false, now, deferred);
   }
   LogAdded(*record, submission.request_id, due);
+  if (!submission.request_id.empty()) {
+    RememberRequest(RequestKey(submission), record->name(), now, record->place);
+  }
   record->AddOutput(v1::TASK_VIEW_BASIC, task);
 }
 

@@ -10,13 +10,13 @@ namespace errand::store {
 void WaitingLine::Add(Record* record) {
   auto& tasks = by_priority[record->priority];
   // Nearly always the last.
-  tasks.emplace_hint(tasks.end(), record->position, record);
+  tasks.emplace_hint(tasks.end(), record);
   record->waiting = true;
   ++size;
 }
 
 void WaitingLine::Remove(Record* record) {
-  by_priority[record->priority].erase(record->position);
+  by_priority[record->priority].erase(record);
   record->waiting = false;
   --size;
 }
@@ -24,7 +24,7 @@ void WaitingLine::Remove(Record* record) {
 Record* WaitingLine::First() const {
   if (size == 0) return nullptr;
   for (size_t priority = by_priority.size(); priority-- > 0;) {
-    if (!by_priority[priority].empty()) return by_priority[priority].begin()->second;
+    if (!by_priority[priority].empty()) return *by_priority[priority].begin();
   }
   return nullptr;
 }
@@ -62,7 +62,7 @@ v1::QueueStats Queue::Stats(absl::Time now) {
     for (const auto& tasks : line.by_priority) {
       if (tasks.empty()) continue;
       waits = true;
-      oldest = std::min(oldest, tasks.begin()->second->queued_time);
+      oldest = std::min(oldest, (*tasks.begin())->queued_time());
     }
   }
   if (waits) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "errand/v1/queues.pb.h"
@@ -27,7 +28,13 @@ struct WaitingLine {
   // The first of the highest priority; null when none waits.
   Record* First() const;
 
-  std::array<absl::btree_map<uint64_t, Record*>, task::kMaxPriority + 1> by_priority;  // By position.
+  struct ByPosition {
+    bool operator()(const Record* a, const Record* b) const {
+      // A journal may say that two have the same.
+      return a->position != b->position ? a->position < b->position : a->order < b->order;
+    }
+  };
+  std::array<absl::btree_set<Record*, ByPosition>, task::kMaxPriority + 1> by_priority;
   int64_t size = 0;
   bool in_turns = false;  // See Turns.
   int credit = 0;         // How many more tasks may start in this turn.

@@ -2,104 +2,94 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/io/coded_stream.h"
 #include "server/store/memory/changes.pb.h"
 #include "server/store/memory/queue.h"
 #include "server/task/duration.h"
+#include "server/task/name.h"
 
 namespace errand::store {
 namespace {
 
 constexpr int kMaxAttemptsKept = 100;
 
-absl::string_view IdOf(absl::string_view name) { return name.substr(name.rfind('/') + 1); }
-
 }  // namespace
 
-Record::Record(v1::Task& task, uint64_t task_order, Queue* task_queue, absl::Time now)
-    : order(task_order), queue(task_queue), create_time(now) {
-  kind = task::KindOf(task);
-  priority = static_cast<uint8_t>(task.priority());
-  if (task.has_expire_time()) expires = task::FromProto(task.expire_time());
-  std::string task_name = std::move(*task.mutable_name());
-  task.clear_name();
-  // Where the server chose the id, it is the uid.
-  const bool same = task.uid() == IdOf(task_name);
-  std::string uid = same ? std::move(*task.mutable_uid()) : "";
-  if (same) task.clear_uid();
-
-  google::protobuf::MessageLite& handler =
-      kind == task::HandlerKind::kLua ? static_cast<google::protobuf::MessageLite&>(*task.mutable_lua())
-                                      : *task.mutable_email();
-  const size_t whole_size = task.ByteSizeLong();
-  name_size = static_cast<uint32_t>(task_name.size());
-  handler_size = static_cast<uint32_t>(handler.GetCachedSize());
-  // In BASIC view an empty message stands for the handler's, with a length of one byte.
-  basic_size = static_cast<uint32_t>(whole_size - handler_size -
-                                     google::protobuf::io::CodedOutputStream::VarintSize32(handler_size) + 1);
-  packed = std::make_unique_for_overwrite<char[]>(name_size + handler_size + basic_size);
-  std::memcpy(packed.get(), task_name.data(), name_size);
-  uint8_t* end = reinterpret_cast<uint8_t*>(packed.get() + name_size);
-  end = handler.SerializeWithCachedSizesToArray(end);
-  handler.Clear();
-  task.ByteSizeLong();  // Caches the sizes as they are now; this one is basic_size.
-  task.SerializeWithCachedSizesToArray(end);
-
-  task.set_name(std::move(task_name));
-  if (same) task.set_uid(std::move(uid));
+v1::Task Snapshot::Complete() && {
+  UnpackBody(body, kind, view, task);
+  return std::move(task);
 }
 
-Record::Record(const TaskAdded& added, Queue* task_queue)
-    : order(added.order()), queue(task_queue), create_time(absl::FromUnixNanos(added.create_time())) {
-  kind = added.email() ? task::HandlerKind::kEmail : task::HandlerKind::kLua;
-  priority = static_cast<uint8_t>(added.priority());
-  if (added.expire_time() != 0) expires = absl::FromUnixNanos(added.expire_time());
-  name_size = static_cast<uint32_t>(added.name().size());
-  handler_size = static_cast<uint32_t>(added.handler().size());
-  basic_size = static_cast<uint32_t>(added.basic().size());
-  packed = std::make_unique_for_overwrite<char[]>(name_size + handler_size + basic_size);
-  char* end = packed.get();
-  for (const std::string* part : {&added.name(), &added.handler(), &added.basic()}) {
-    end = std::copy(part->begin(), part->end(), end);
+Record::Record(const Text& text, uint64_t task_order, Queue* task_queue, absl::Time now)
+    : order(task_order),
+      queue(task_queue),
+      create_nanos(absl::ToUnixNanos(now)),
+      key_size(static_cast<uint16_t>(text.ordering_key.size())),
+      id_size(static_cast<uint8_t>(text.id.size())),
+      kind(task::HandlerKind::kLua) {
+  char* const end = std::copy(text.id.begin(), text.id.end(), this->text());
+  std::copy(text.ordering_key.begin(), text.ordering_key.end(), end);
+}
+
+std::unique_ptr<Record> Record::Make(v1::Task& task, uint64_t order, Queue* queue, absl::Time now) {
+  const Text text{IdOf(task.name()), task.ordering_key()};
+  std::unique_ptr<Record> record(new (text) Record(text, order, queue, now));
+  record->kind = task::KindOf(task);
+  record->priority = static_cast<uint8_t>(task.priority());
+  if (task.has_expire_time()) record->Grown().expires = task::FromProto(task.expire_time());
+  Body packed = PackBody(task);
+  record->body = std::move(packed.bytes);
+  record->body_size = packed.size;
+  return record;
+}
+
+std::unique_ptr<Record> Record::Make(const TaskAdded& added, Queue* queue) {
+  const Text text{IdOf(added.name()), added.ordering_key()};
+  std::unique_ptr<Record> record(
+      new (text) Record(text, added.order(), queue, absl::FromUnixNanos(added.create_time())));
+  record->kind = added.email() ? task::HandlerKind::kEmail : task::HandlerKind::kLua;
+  record->priority = static_cast<uint8_t>(added.priority());
+  if (added.expire_time() != 0) record->Grown().expires = absl::FromUnixNanos(added.expire_time());
+  record->body_size = added.body_bytes();
+  if (added.has_past()) {
+    record->Restore(added.first(), added.past());
+  } else {
+    record->Replay(added.first());
   }
+  return record;
 }
+
+std::string Record::name() const { return task::TaskName(queue->name, id()); }
+
+int64_t Record::bytes() const { return static_cast<int64_t>(queue->name.size()) + id_size + body_size; }
 
 int64_t Record::oldest_sequence() const {
   if (history == nullptr) return 1;
   return history->next_sequence - static_cast<int64_t>(history->events.size() - history->dropped);
 }
 
-v1::Task Record::Unpack(v1::TaskView view) const {
-  v1::Task task;
-  // What this process has serialized itself does parse.
-  const char* const handler_at = packed.get() + name_size;
-  (void)task.ParseFromArray(handler_at + handler_size, static_cast<int>(basic_size));
-  task.set_name(std::string(name()));
-  if (task.uid().empty()) task.set_uid(std::string(IdOf(name())));
-  if (view == v1::TASK_VIEW_FULL) {
-    google::protobuf::MessageLite& handler =
-        kind == task::HandlerKind::kLua ? static_cast<google::protobuf::MessageLite&>(*task.mutable_lua())
-                                        : *task.mutable_email();
-    (void)handler.ParseFromArray(handler_at, static_cast<int>(handler_size));
-  }
+TaskSpec Record::Spec() const {
+  auto task = std::make_shared<v1::Task>();
+  task->set_name(name());
+  UnpackBody(body_view(), kind, v1::TASK_VIEW_FULL, *task);
   return task;
 }
 
-TaskSpec Record::Spec() const { return std::make_shared<const v1::Task>(Unpack(v1::TASK_VIEW_FULL)); }
-
-v1::Task Record::View(v1::TaskView view) const {
-  v1::Task task = Unpack(view);
-  AddOutput(view, task);
-  return task;
+Snapshot Record::View(v1::TaskView view) const {
+  Snapshot snapshot;
+  snapshot.kind = kind;
+  snapshot.view = view;
+  snapshot.task.set_name(name());
+  AddOutput(view, snapshot.task);
+  if (body != nullptr) snapshot.body = std::string(body_view());
+  return snapshot;
 }
 
 void Record::AddOutput(v1::TaskView view, v1::Task& task) const {
   task.set_state(state);
-  *task.mutable_create_time() = task::ToProto(create_time);
+  *task.mutable_create_time() = task::ToProto(create_time());
   task.set_etag(Etag());
   if (history == nullptr) return;
   const v1::Task& output = history->output;
@@ -126,7 +116,7 @@ void Record::StartAttempt(const std::string& worker, absl::Time now) {
   attempt.set_number(output.attempt_count());
   attempt.set_worker(worker);
   *attempt.mutable_start_time() = output.start_time();
-  expires = absl::InfiniteFuture();
+  history->expires = absl::InfiniteFuture();
 }
 
 v1::Attempt* Record::AddAttempt() {
@@ -145,15 +135,17 @@ void Record::EndAttempt(const google::rpc::Status& error, const v1::Usage* usage
 History& Record::Grown() {
   if (history != nullptr) return *history;
   history = std::make_unique<History>();
+  history->queued_time = create_time();
   // What a task without history has gone through. It is no news for those who watch the queue.
-  if (state == v1::TASK_STATE_QUEUED) AddPlain(create_time);
+  if (state == v1::TASK_STATE_QUEUED) AddPlain(create_time());
   return *history;
 }
 
 void Record::Enter(v1::TaskState new_state, absl::Time now, absl::Time due) {
   const bool created = state == v1::TASK_STATE_UNSPECIFIED;
   // Only a queue that is watched needs the first event of a task now.
-  const bool implied = created && new_state == v1::TASK_STATE_QUEUED && queue->log == nullptr;
+  const bool implied =
+      created && new_state == v1::TASK_STATE_QUEUED && queue->log == nullptr && history == nullptr;
   if (!implied) Grown();
   queue->Moved(state, new_state);
   state = new_state;
@@ -207,9 +199,9 @@ void Record::AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_
 void Record::Replay(const TaskMoved& moved) {
   const absl::Time time = absl::FromUnixNanos(moved.time());
   position = moved.position();
-  key_position = moved.key_position();
-  if (moved.never_expires()) expires = absl::InfiniteFuture();
-  if (moved.state() == v1::TASK_STATE_QUEUED) queued_time = time;
+  if (moved.key_position() != 0 || history != nullptr) Grown().key_position = moved.key_position();
+  if (moved.never_expires() && history != nullptr) history->expires = absl::InfiniteFuture();
+  if (moved.state() == v1::TASK_STATE_QUEUED && history != nullptr) history->queued_time = time;
   // The first state of a task has no history.
   if (state != v1::TASK_STATE_UNSPECIFIED) {
     History& past = Grown();
@@ -241,9 +233,51 @@ void Record::Replay(const TaskMoved& moved) {
   revision = moved.revision();
 }
 
+void Record::Restore(const TaskMoved& present, const TaskPast& past) {
+  queue->Moved(state, present.state());
+  state = present.state();
+  position = present.position();
+  revision = present.revision();
+  History& own = Grown();
+  own.output = past.output();
+  own.tries = past.tries();
+  own.events.clear();
+  for (const PastEvent& event : past.events()) {
+    KeptEvent kept{nullptr, event.time(), event.attempt(), event.state()};
+    if (event.has_event()) kept.made = std::make_shared<const v1::TaskEvent>(event.event());
+    own.events.push_back(std::move(kept));
+  }
+  own.next_sequence = past.next_sequence();
+  own.read_sequence = past.next_sequence() - 1;
+  own.lease_token = past.lease_token();
+  own.cancel_requested = past.cancel_requested();
+  own.queued_time = absl::FromUnixNanos(present.time());
+  if (present.never_expires()) own.expires = absl::InfiniteFuture();
+  own.key_position = present.key_position();
+}
+
+void Record::DescribePast(TaskPast& past) const {
+  *past.mutable_output() = history->output;
+  for (size_t i = history->dropped; i < history->events.size(); ++i) {
+    const KeptEvent& event = history->events[i];
+    PastEvent& described = *past.add_events();
+    if (event.made != nullptr) {
+      *described.mutable_event() = *event.made;
+    } else {
+      described.set_time(event.unix_nanos);
+      described.set_attempt(event.attempt);
+      described.set_state(event.state);
+    }
+  }
+  past.set_next_sequence(history->next_sequence);
+  past.set_tries(history->tries);
+  past.set_lease_token(history->lease_token);
+  past.set_cancel_requested(history->cancel_requested);
+}
+
 void Record::Add(std::shared_ptr<v1::TaskEvent> event, absl::Time now) {
   event->set_sequence(history->next_sequence++);
-  event->set_task(std::string(name()));
+  event->set_task(name());
   event->set_attempt(history->output.attempt_count());
   *event->mutable_event_time() = task::ToProto(now);
   history->log_position = queue->log != nullptr ? queue->log->Append(event) : 0;
@@ -261,7 +295,7 @@ void Record::AddPlain(absl::Time now) {
 std::shared_ptr<const v1::TaskEvent> Record::Make(const KeptEvent& event, int64_t sequence) const {
   auto made = std::make_shared<v1::TaskEvent>();
   made->set_sequence(sequence);
-  made->set_task(std::string(name()));
+  made->set_task(name());
   made->set_attempt(event.attempt);
   *made->mutable_event_time() = task::ToProto(absl::FromUnixNanos(event.unix_nanos));
   made->mutable_state()->set_state(event.state);

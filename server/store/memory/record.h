@@ -9,6 +9,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "errand/v1/task.pb.h"
+#include "server/store/memory/body.h"
+#include "server/store/memory/journal.h"
 #include "server/store/task_store.h"
 #include "server/task/state.h"
 
@@ -16,6 +18,7 @@ namespace errand::store {
 
 class TaskAdded;
 class TaskMoved;
+class TaskPast;
 struct KeyLine;
 struct Queue;
 struct ScriptVersion;
@@ -29,8 +32,23 @@ struct KeptEvent {
   v1::TaskState state = v1::TASK_STATE_UNSPECIFIED;
 };
 
-// What a task has gone through. Most of the tasks that wait have gone through nothing yet but being queued,
-// and have no History: that keeps them small.
+// A time that most records do not have: eight bytes.
+class OptionalTime {
+ public:
+  OptionalTime& operator=(absl::Time time) {
+    nanos_ = time == absl::InfiniteFuture() ? kNone : absl::ToUnixNanos(time);
+    return *this;
+  }
+  // Infinite where there is none.
+  absl::Time get() const { return nanos_ == kNone ? absl::InfiniteFuture() : absl::FromUnixNanos(nanos_); }
+
+ private:
+  static constexpr int64_t kNone = INT64_MAX;
+  int64_t nanos_ = kNone;
+};
+
+// What a task has gone through, and what only some have. Most of the tasks that wait have gone through
+// nothing yet but being queued, and have no History: that keeps them small.
 struct History {
   v1::Task output;    // The output-only fields that change after creation, but state and etag.
   int32_t tries = 0;  // Attempts since the last Retry.
@@ -46,26 +64,56 @@ struct History {
   uint64_t lease_token = 0;
   LeaseHolder* holder = nullptr;
   bool cancel_requested = false;
+
+  // While QUEUED: since when.
+  OptionalTime queued_time;
+  // When to give up on it, until it has started.
+  OptionalTime expires;
+  // While SCHEDULED: when it is due. While RUNNING: when its lease expires. And when it expires.
+  OptionalTime alarm;
+  // Where there is an ordering key: the tasks that share it, and the place among them, until it has ended.
+  KeyLine* key_line = nullptr;
+  uint64_t key_position = 0;
 };
 
-// One task in memory: what was asked for, what has become of it, and its events. Guarded by the store's
-// mutex.
+// A task as it was at one moment. Its body may have to be read yet.
+struct Snapshot {
+  v1::Task task;  // Its name, and what had become of it.
+  task::HandlerKind kind = task::HandlerKind::kLua;
+  v1::TaskView view = v1::TASK_VIEW_BASIC;
+  std::string body;  // Empty until it was read.
+
+  // The task as clients see it.
+  v1::Task Complete() &&;
+};
+
+// One task in memory: what has become of it, its events, and where what was asked for is. Guarded by the
+// store's mutex. Its id and ordering key stand behind it: see Make.
 struct Record {
   // Takes what the client asked for out of `task`, which is left in BASIC view (see AddOutput). In no state.
-  Record(v1::Task& task, uint64_t order, Queue* queue, absl::Time now);
-  // The same again.
-  Record(const TaskAdded& added, Queue* queue);
+  static std::unique_ptr<Record> Make(v1::Task& task, uint64_t order, Queue* queue, absl::Time now);
+  // The same again, or, of a task that is said again, with what it has gone through.
+  static std::unique_ptr<Record> Make(const TaskAdded& added, Queue* queue);
 
-  absl::string_view name() const { return {packed.get(), name_size}; }
+  static void operator delete(void* record) { ::operator delete(record); }
+
+  absl::string_view body_view() const { return {body.get(), body_size}; }
+  absl::string_view id() const { return {text(), id_size}; }
+  absl::string_view ordering_key() const { return {text() + id_size, key_size}; }
+  std::string name() const;
   bool ended() const { return task::IsTerminal(state); }
   bool started() const { return history != nullptr && history->output.attempt_count() > 0; }
   int64_t latest_sequence() const { return history == nullptr ? 1 : history->next_sequence - 1; }
   int64_t oldest_sequence() const;
+  absl::Time create_time() const { return absl::FromUnixNanos(create_nanos); }
+  absl::Time queued_time() const { return history == nullptr ? create_time() : history->queued_time.get(); }
+  absl::Time expires() const { return history == nullptr ? absl::InfiniteFuture() : history->expires.get(); }
+  KeyLine* key_line() const { return history == nullptr ? nullptr : history->key_line; }
 
-  // What the client asked for, with defaults.
+  // What the client asked for, with defaults; its body is in memory.
   TaskSpec Spec() const;
-  // The task as clients see it.
-  v1::Task View(v1::TaskView view) const;
+  // As it is now.
+  Snapshot View(v1::TaskView view) const;
   // Adds what has become of the task to `task`, which has what was asked for.
   void AddOutput(v1::TaskView view, v1::Task& task) const;
   std::string Etag() const;
@@ -83,48 +131,55 @@ struct Record {
   void AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_t max_events);
   // Makes a move again.
   void Replay(const TaskMoved& moved);
+  // The state that a task was in when it was said again, with what it had gone through.
+  void Restore(const TaskMoved& present, const TaskPast& past);
+  // What Restore needs. There is a history.
+  void DescribePast(TaskPast& past) const;
   // Up to `max_events` events after a sequence that is in range.
   EventBatch EventsAfter(int64_t sequence, int max_events);
   // The history, made now if there is none.
   History& Grown();
 
-  // What was asked for: the name; serialized, the handler's message, and the rest as in BASIC view.
-  std::unique_ptr<char[]> packed;
-  uint32_t name_size = 0;
-  uint32_t handler_size = 0;
-  uint32_t basic_size = 0;
-  int32_t revision = 0;
+  // What counts against a queue's bounds.
+  int64_t bytes() const;
 
   const uint64_t order;  // Of submission; unique.
   Queue* const queue;
-  const absl::Time create_time;
-  v1::TaskState state = v1::TASK_STATE_UNSPECIFIED;
-  uint8_t priority = 0;
-  task::HandlerKind kind = task::HandlerKind::kLua;
-  bool waiting = false;  // In the queue's waiting line.
-
+  const int64_t create_nanos;
   // While QUEUED: orders those that wait. Once ended: orders those that have.
   uint64_t position = 0;
-  // Where there is an ordering key: the tasks that share it, and the place among them, until it has ended.
-  KeyLine* key_line = nullptr;
-  uint64_t key_position = 0;
 
-  // While QUEUED: since when.
-  absl::Time queued_time = absl::InfinitePast();
-  // When to give up on it, until it has started.
-  absl::Time expires = absl::InfiniteFuture();
-  // While SCHEDULED: when it is due. While RUNNING: when its lease expires. And when it expires.
-  absl::Time alarm = absl::InfiniteFuture();
-
+  // What was asked for (body.h). With a journal it is there, too, at `place`, and may be missing here.
+  std::unique_ptr<char[]> body;
+  JournalPlace place = 0;
   std::unique_ptr<History> history;
-
   // What it runs, where it names a script: held in the registry.
   ScriptVersion* script = nullptr;
 
-  int64_t bytes() const { return int64_t{name_size} + basic_size + handler_size; }
+  uint32_t body_size = 0;
+  uint32_t logged_bytes = 0;  // What the journal has of the task since `place`.
+  int32_t revision = 0;
+  v1::TaskState state = v1::TASK_STATE_UNSPECIFIED;
+  uint16_t key_size = 0;
+  uint8_t id_size = 0;
+  uint8_t priority = 0;
+  task::HandlerKind kind : 8;
+  bool waiting = false;  // In the queue's waiting line.
 
  private:
-  v1::Task Unpack(v1::TaskView view) const;
+  struct Text {
+    absl::string_view id;
+    absl::string_view ordering_key;
+    size_t size() const { return id.size() + ordering_key.size(); }
+  };
+
+  static void* operator new(size_t size, const Text& text) { return ::operator new(size + text.size()); }
+  static void operator delete(void* record, const Text& /*text*/) { ::operator delete(record); }
+
+  Record(const Text& text, uint64_t order, Queue* queue, absl::Time now);
+
+  char* text() { return reinterpret_cast<char*>(this + 1); }
+  const char* text() const { return reinterpret_cast<const char*>(this + 1); }
   // An entry in the history of attempts; of many the first is dropped.
   v1::Attempt* AddAttempt();
   // Adds an event to the task's and to the queue's log.

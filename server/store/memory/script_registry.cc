@@ -36,20 +36,45 @@ int64_t ScriptRegistry::NextVersion(absl::string_view name) const {
   return (line == lines_.end() ? last_forgotten_version_ : line->second.last_version) + 1;
 }
 
-const ScriptVersion* ScriptRegistry::Put(std::string name, int64_t number, std::string source,
-                                         absl::Time now) {
+ScriptVersion* ScriptRegistry::Add(const std::string& name, int64_t number, std::string source,
+                                   absl::Time now) {
   bytes_ += BytesOf(source.size());
   Line& line = lines_[name];
-  line.last_version = number;
+  line.last_version = std::max(line.last_version, number);
   auto owned = std::make_unique<ScriptVersion>();
-  ScriptVersion* version = owned.get();
+  ScriptVersion* const version = owned.get();
   version->script = std::make_shared<const task::Script>(task::Script{name, number, std::move(source)});
   version->create_time = now;
-  version->holders = 1;
   line.versions.emplace(number, std::move(owned));
-  ScriptVersion* replaced = std::exchange(current_[std::move(name)], version);
+  return version;
+}
+
+ScriptVersion* ScriptRegistry::Put(std::string name, int64_t number, std::string source, absl::Time now) {
+  ScriptVersion* const version = Add(name, number, std::move(source), now);
+  version->holders = 1;
+  ScriptVersion* const replaced = std::exchange(current_[std::move(name)], version);
   if (replaced != nullptr) Release(replaced);
   return version;
+}
+
+ScriptVersion* ScriptRegistry::PutRetired(const std::string& name, int64_t number, std::string source,
+                                          absl::Time now) {
+  return Add(name, number, std::move(source), now);
+}
+
+void ScriptRegistry::SetLastVersion(const std::string& name, int64_t version) {
+  Line& line = lines_[name];
+  line.last_version = std::max(line.last_version, version);
+  if (line.versions.empty()) Retire(name);
+}
+
+std::vector<std::pair<std::string, int64_t>> ScriptRegistry::LastVersions() const {
+  std::vector<std::pair<std::string, int64_t>> last;
+  for (const auto& [name, line] : lines_) {
+    const bool shows = !line.versions.empty() && line.versions.rbegin()->first == line.last_version;
+    if (!shows) last.emplace_back(name, line.last_version);
+  }
+  return last;
 }
 
 bool ScriptRegistry::Delete(absl::string_view name) {

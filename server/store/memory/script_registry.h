@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -12,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/store/memory/journal.h"
 #include "server/task/script.h"
 
 namespace errand::store {
@@ -20,6 +22,7 @@ namespace errand::store {
 struct ScriptVersion {
   std::shared_ptr<const task::Script> script;
   absl::Time create_time;
+  JournalPlace place = 0;
   int64_t holders = 0;  // The tasks that refer to it, and one more where it is the current version.
 };
 
@@ -36,9 +39,20 @@ class ScriptRegistry {
   int64_t NextVersion(absl::string_view name) const;
   // Makes `source`, for which there is room, the current version; `number` is NextVersion or higher. Borrowed
   // from the registry.
-  const ScriptVersion* Put(std::string name, int64_t number, std::string source, absl::Time now);
+  ScriptVersion* Put(std::string name, int64_t number, std::string source, absl::Time now);
   // False where there is no such name.
   bool Delete(absl::string_view name);
+
+  // Of a registry that is made again: adds a version that is not current, and that somebody will hold.
+  ScriptVersion* PutRetired(const std::string& name, int64_t number, std::string source, absl::Time now);
+  // The same: the last version that a name had, behind all that are put; and the highest of those names that
+  // are not remembered.
+  void SetLastVersion(const std::string& name, int64_t version);
+  void SetLastForgottenVersion(int64_t version) { last_forgotten_version_ = version; }
+  // What these have to be told: of the names whose last version is gone.
+  std::vector<std::pair<std::string, int64_t>> LastVersions() const;
+  int64_t last_forgotten_version() const { return last_forgotten_version_; }
+  int64_t bytes() const { return bytes_; }
 
   // Null where it is not kept. Borrowed from the registry.
   ScriptVersion* FindCurrent(absl::string_view name) const;
@@ -57,6 +71,7 @@ class ScriptRegistry {
     absl::btree_map<int64_t, std::unique_ptr<ScriptVersion>> versions;
   };
 
+  ScriptVersion* Add(const std::string& name, int64_t number, std::string source, absl::Time now);
   void Retire(const std::string& name);
 
   const int64_t max_scripts_;

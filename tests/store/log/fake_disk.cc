@@ -71,9 +71,20 @@ int FakeDisk::operations() const {
   return operations_;
 }
 
+void FakeDisk::LeaveFree(uint64_t bytes) {
+  absl::MutexLock lock(&mu_);
+  capacity_ = Used() + bytes;
+}
+
 void FakeDisk::SetCapacity(uint64_t bytes) {
   absl::MutexLock lock(&mu_);
   capacity_ = bytes;
+  was_full_ = false;
+}
+
+void FakeDisk::WaitUntilFull() const {
+  absl::MutexLock lock(&mu_);
+  mu_.Await(absl::Condition(&was_full_));
 }
 
 void FakeDisk::WaitForFile(absl::string_view suffix) const {
@@ -124,7 +135,10 @@ absl::Status FakeDisk::Write(Inode& inode, uint64_t offset, absl::string_view by
   if (!failed.ok()) bytes = bytes.substr(0, bytes.size() / 2);
   const uint64_t grown =
       offset + bytes.size() > inode.bytes.size() ? offset + bytes.size() - inode.bytes.size() : 0;
-  if (grown > 0 && Used() + grown > capacity_) return absl::ResourceExhaustedError("the disk is full");
+  if (grown > 0 && Used() + grown > capacity_) {
+    was_full_ = true;
+    return absl::ResourceExhaustedError("the disk is full");
+  }
   if (grown > 0) inode.bytes.resize(offset + bytes.size());
   inode.bytes.replace(offset, bytes.size(), bytes.data(), bytes.size());
   return failed;

@@ -36,6 +36,10 @@ class FakeDisk final : public FileSystem {
 
   // Bytes that all files together may have.
   void SetCapacity(uint64_t bytes);
+  // So many more than they have now.
+  void LeaveFree(uint64_t bytes);
+  // Waits until a write has been refused for that, since it was set.
+  void WaitUntilFull() const;
 
   // Wait until there is a file whose name ends like this; until all that was written to a file is synced.
   void WaitForFile(absl::string_view suffix) const;
@@ -74,6 +78,7 @@ class FakeDisk final : public FileSystem {
   std::optional<int> fail_at_ ABSL_GUARDED_BY(mu_);
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
   uint64_t capacity_ ABSL_GUARDED_BY(mu_) = UINT64_MAX;
+  bool was_full_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace errand::store::log

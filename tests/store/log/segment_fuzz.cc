@@ -13,6 +13,7 @@
 #include "server/store/log/committer.h"
 #include "server/store/log/little_endian.h"
 #include "server/store/log/log_reader.h"
+#include "server/store/log/log_writer.h"
 #include "server/store/log/segment_files.h"
 #include "tests/store/log/fake_disk.h"
 
@@ -22,10 +23,10 @@ namespace {
 constexpr uint64_t kSegmentBytes = 8 << 10;
 
 absl::StatusOr<std::vector<std::string>> Read(FakeDisk& disk) {
-  auto files = SegmentFiles::Open(&disk, kSegmentBytes);
+  auto files = SegmentFiles::Open(&disk, {.segment_bytes = kSegmentBytes});
   if (!files.ok()) return files.status();
   std::vector<std::string> bodies;
-  const absl::StatusOr<LogEnd> end = ReadLog(**files, [&](Place, const Record& record) {
+  const absl::StatusOr<LogEnd> end = ReadLog(**files, [&](Place, const Record& record, uint64_t) {
     bodies.emplace_back(record.body);
     return absl::OkStatus();
   });
@@ -37,14 +38,13 @@ absl::StatusOr<std::vector<std::string>> Read(FakeDisk& disk) {
 struct Whole {
   Whole() {
     {
-      auto files = *SegmentFiles::Open(&disk, kSegmentBytes);
-      Committer committer(files.get(), 1, Place());
+      auto files = *SegmentFiles::Open(&disk, {.segment_bytes = kSegmentBytes});
+      Committer committer(files.get(), Place());
+      LogWriter writer(&committer, 1, kSegmentBytes);
       for (int i = 0; i < 40; ++i) {
-        const std::string first = absl::StrCat("first of ", i);
-        const std::string second(static_cast<size_t>(i) * 5, 'x');
-        Record group[] = {{.type = 2, .continues = false, .body = first},
-                          {.type = 3, .continues = false, .body = second}};
-        committer.Append(group);
+        writer.Add(2, absl::StrCat("first of ", i));
+        writer.Add(3, std::string(static_cast<size_t>(i) * 5, 'x'), "attached");
+        writer.EndGroup();
       }
     }
     bodies = *Read(disk);
