@@ -13,6 +13,7 @@ struct Measurement {
   double p99_us = 0;
   double server_cpu_us = 0;   // An item.
   double sandbox_cpu_us = 0;  // An item, of the server's child processes.
+  double written_bytes = 0;   // An item, to files.
 };
 
 using Rounds = std::vector<Measurement>;

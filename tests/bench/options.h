@@ -15,6 +15,7 @@ struct Options {
   int rounds = 5;
   absl::Duration warm_up = absl::Milliseconds(500);
   absl::Duration duration = absl::Seconds(2);
+  bool ten_million = false;  // startup: with so many tasks as well.
 };
 
 }  // namespace errand::bench

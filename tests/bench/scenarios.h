@@ -36,6 +36,15 @@ Table MeasureStore(const Options& options);
 // What a task costs in the durable log.
 Table MeasureLog(const Options& options);
 
+// Durable tasks, in the store and over gRPC, beside other queues that make theirs durable.
+Table MeasureDurable(const Options& options);
+
+// How often the durable store writes a payload.
+Table MeasurePayloads(const Options& options);
+
+// How soon a server has the tasks of its data folder again, and what memory they take.
+Table MeasureStartup(const Options& options);
+
 // What a sandbox process adds to a trivial script and to a loop.
 Table MeasureScripts(const Options& options);
 

@@ -21,13 +21,14 @@ inline CpuTime operator-(const CpuTime& end, const CpuTime& start) {
   return {end.server - start.server, end.sandboxes - start.sandboxes};
 }
 
-// A server under measurement, as a process of its own. It must print `listening on HOST:PORT` first. It is
-// killed by the destructor, and when the bench dies: what it holds in memory is of no use to anybody. Make
-// it on the main thread.
+// A server under measurement, as a process of its own. It is killed by the destructor, and when the bench
+// dies: what it holds in memory is of no use to anybody. Make it on the main thread.
 class ServerProcess {
  public:
-  // Starts `command` and waits until it listens.
+  // Starts `command` and waits until it listens, which it must say first: `listening on HOST:PORT`.
   explicit ServerProcess(const std::vector<std::string>& command);
+  // The same for a server that says nothing of use, and was told to listen on `port` of 127.0.0.1.
+  ServerProcess(const std::vector<std::string>& command, int port);
   ~ServerProcess();
 
   ServerProcess(const ServerProcess&) = delete;
@@ -38,13 +39,22 @@ class ServerProcess {
   // What it has used since it was started.
   CpuTime Cpu() const;
 
+  // What it, without its children, has handed to write calls since then.
+  int64_t WrittenBytes() const;
+
   // Its resident memory.
   int64_t ResidentBytes() const;
 
  private:
+  // The read end of a pipe from its standard output, or -1 if nobody wants to hear it.
+  int Start(const std::vector<std::string>& command, bool listen);
+
   pid_t pid_;
   std::string address_;
 };
+
+// A port of 127.0.0.1 on which nobody listens.
+int FreePort();
 
 }  // namespace errand::bench
 

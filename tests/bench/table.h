@@ -19,7 +19,7 @@ using Cell = std::variant<std::string, double>;
 
 // The outcome of one scenario.
 struct Table {
-  std::string name;   // As for --only.
+  std::string name;   // The scenario's.
   std::string title;  // One line.
   std::vector<std::string> notes;
   std::vector<Column> columns;

@@ -1,0 +1,28 @@
+#ifndef ERRAND_TESTS_BENCH_DURABLE_STORE_H_
+#define ERRAND_TESTS_BENCH_DURABLE_STORE_H_
+
+#include <memory>
+#include <string>
+
+#include "server/store/log/posix_file_system.h"
+#include "server/store/store_options.h"
+#include "server/store/task_store.h"
+
+namespace errand::bench {
+
+// The store that errandd --data_dir has. The only place of the bench that knows how it is put together.
+class DurableStore {
+ public:
+  DurableStore(const std::string& folder, store::StoreOptions options);
+
+  store::TaskStore& operator*() const { return *store_; }
+  store::TaskStore* operator->() const { return store_.get(); }
+
+ private:
+  std::unique_ptr<store::log::PosixFileSystem> folder_;  // Borrowed by the store.
+  std::unique_ptr<store::TaskStore> store_;
+};
+
+}  // namespace errand::bench
+
+#endif  // ERRAND_TESTS_BENCH_DURABLE_STORE_H_
