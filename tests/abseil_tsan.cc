@@ -82,6 +82,21 @@ ERRAND_WRAP(bool, AwaitWithDeadline, "_ZN4absl7debian35Mutex17AwaitWithDeadlineE
   return RealAwaitWithDeadline(mutex, Condition(&observed, &Observed::Eval), deadline);
 }
 
+ERRAND_WRAP(void, CondVarWait, "_ZN4absl7debian37CondVar4WaitEPNS0_5MutexE", CondVar* changed, Mutex* mutex) {
+  __tsan_release(mutex);
+  RealCondVarWait(changed, mutex);
+  __tsan_acquire(mutex);
+}
+
+ERRAND_WRAP(bool, CondVarWaitWithTimeout,
+            "_ZN4absl7debian37CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE", CondVar* changed,
+            Mutex* mutex, Duration timeout) {
+  __tsan_release(mutex);
+  const bool timed_out = RealCondVarWaitWithTimeout(changed, mutex, timeout);
+  __tsan_acquire(mutex);
+  return timed_out;
+}
+
 ERRAND_WRAP(bool, CondVarWaitWithDeadline,
             "_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE", CondVar* changed,
             Mutex* mutex, Time deadline) {
