@@ -97,8 +97,9 @@ void Executor::Drain(absl::Time deadline) {
   }
   for (store::WaitId claim : claims) store_->StopWaiting(claim);
   const auto idle = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return running_.empty() && std::none_of(lanes_.begin(), lanes_.end(),
-                                            [](const auto& lane) { return lane->claiming || lane->filling; });
+    return running_.empty() && callbacks_ == 0 &&
+           std::none_of(lanes_.begin(), lanes_.end(),
+                        [](const auto& lane) { return lane->claiming || lane->filling; });
   };
   std::vector<std::pair<handlers::Handler*, handlers::AttemptId>> late;
   {

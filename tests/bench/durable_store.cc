@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "server/store/log/log_journal.h"
-#include "server/store/memory/memory_store.h"
 #include "tests/bench/failure.h"
 
 namespace errand::bench {

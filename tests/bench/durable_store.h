@@ -5,8 +5,8 @@
 #include <string>
 
 #include "server/store/log/posix_file_system.h"
+#include "server/store/memory/memory_store.h"
 #include "server/store/store_options.h"
-#include "server/store/task_store.h"
 
 namespace errand::bench {
 
@@ -15,12 +15,12 @@ class DurableStore {
  public:
   DurableStore(const std::string& folder, store::StoreOptions options);
 
-  store::TaskStore& operator*() const { return *store_; }
-  store::TaskStore* operator->() const { return store_.get(); }
+  store::MemoryStore& operator*() const { return *store_; }
+  store::MemoryStore* operator->() const { return store_.get(); }
 
  private:
   std::unique_ptr<store::log::PosixFileSystem> folder_;  // Borrowed by the store.
-  std::unique_ptr<store::TaskStore> store_;
+  std::unique_ptr<store::MemoryStore> store_;
 };
 
 }  // namespace errand::bench

@@ -16,6 +16,7 @@ struct Options {
   absl::Duration warm_up = absl::Milliseconds(500);
   absl::Duration duration = absl::Seconds(2);
   bool ten_million = false;  // startup: with so many tasks as well.
+  bool whole_week = false;   // week: all of its tasks.
 };
 
 }  // namespace errand::bench

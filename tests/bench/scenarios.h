@@ -45,6 +45,9 @@ Table MeasurePayloads(const Options& options);
 // How soon a server has the tasks of its data folder again, and what memory they take.
 Table MeasureStartup(const Options& options);
 
+// Whether the durable store's disk use and start stay bounded over a week in simulated time.
+Table MeasureWeek(const Options& options);
+
 // What a sandbox process adds to a trivial script and to a loop.
 Table MeasureScripts(const Options& options);
 

@@ -171,6 +171,32 @@ TEST_F(DiskReallyFull, CallsAreAnsweredOnceThereIsSpace) {
   ExpectAllAfterReopen();
 }
 
+TEST_F(DiskReallyFull, ATaskStartsOnceItIsSafe) {
+  struct Claim {
+    std::vector<std::string> ids;
+    absl::Notification answered;
+  };
+  const auto claim = [this](Claim& claim) {
+    fixture_.store().Claim({task::HandlerKind::kLua, 100, absl::Minutes(1), &fixture_, "worker-1"},
+                           [&claim](const std::vector<ClaimedTask>& claimed) {
+                             for (const ClaimedTask& task : claimed) claim.ids.push_back(task.task->uid());
+                             claim.answered.Notify();
+                           });
+  };
+  Claim at_once;
+  claim(at_once);
+  ASSERT_TRUE(at_once.answered.WaitForNotificationWithTimeout(kDeadline));
+  EXPECT_GE(at_once.ids.size(), 2u) << "what was there before";
+  EXPECT_LT(at_once.ids.size(), 2 + answers_.size());
+  Claim later;
+  claim(later);
+  EXPECT_FALSE(later.answered.HasBeenNotified());
+  disk_->SetCapacity(UINT64_MAX);
+  ASSERT_TRUE(later.answered.WaitForNotificationWithTimeout(kDeadline));
+  ASSERT_FALSE(later.ids.empty());
+  EXPECT_EQ(later.ids.front(), absl::StrCat("uid-t", at_once.ids.size() - 2)) << "in their order";
+}
+
 TEST_F(DiskReallyFull, AStoreIsClosedAndKeepsWhatItHasAnswered) {
   EXPECT_FALSE(answers_.back()->answered.HasBeenNotified());
   // Destroyed while the disk is full; opened with room.

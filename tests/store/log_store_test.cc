@@ -195,6 +195,48 @@ TEST(Compaction, WhatStillCountsIsThereWhenAllOfItsPartsAreGone) {
   EXPECT_EQ(fixture.RunOne(), "delayed");
 }
 
+TEST(Compaction, ATaskIsCarriedOnWhereNothingElseCounts) {
+  SmallLog log;
+  ASSERT_TRUE(log.fixture().Submit(StoreFixture::Keyed("alone", "k")).ok());
+  log.PushOut();
+  log.fixture().Reopen();
+  EXPECT_EQ(log.fixture().State("alone"), v1::TASK_STATE_QUEUED);
+}
+
+TEST(Compaction, ARequestIdIsCarriedOnWhereNothingElseCounts) {
+  SmallLog log;
+  StoreFixture& fixture = log.fixture();
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Request("gone", "r")).ok());
+  ASSERT_TRUE(fixture.Cancel("gone").ok());
+  ASSERT_TRUE(fixture.Delete("gone").ok());
+  log.PushOut();
+  fixture.Reopen();
+  EXPECT_TRUE(absl::IsAlreadyExists(fixture.Submit(StoreFixture::Request("other", "r")).status()));
+}
+
+TEST(Compaction, AScriptIsCarriedOnWhereNothingElseCounts) {
+  SmallLog log;
+  ASSERT_TRUE(log.fixture().PutScript("scripts/s", "return 1").ok());
+  log.PushOut();
+  log.fixture().Reopen();
+  EXPECT_EQ(log.fixture().GetScript("scripts/s")->source(), "return 1");
+}
+
+TEST(Compaction, APartOfWhichNothingCountsIsNotRead) {
+  SmallLog log;
+  StoreFixture& fixture = log.fixture();
+  for (int i = 0; log.segments() < 3; ++i) {
+    const std::string id = absl::StrCat("t", i);
+    ASSERT_TRUE(fixture.Submit(StoreFixture::Lua(id)).ok());
+    ASSERT_TRUE(fixture.Cancel(id).ok());
+    ASSERT_TRUE(fixture.Delete(id).ok());
+  }
+  const std::string first = log::SegmentName(1);
+  log.disk().SetContents(first, std::string(log.disk().Contents(first).size(), 'x'));
+  log.PushOut();
+  EXPECT_TRUE(fixture.Submit(StoreFixture::Lua("later")).ok());
+}
+
 TEST(Compaction, OneDelayedTaskDoesNotPinWhatIsAroundIt) {
   SmallLog log;
   StoreFixture& fixture = log.fixture();

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "server/store/log/store_failure.h"
 
 namespace errand::store::log {
 namespace {
@@ -33,7 +34,7 @@ absl::Status Committer::status() const {
 
 bool Committer::IsSynced() const {
   absl::MutexLock lock(&mu_);
-  return synced_all_ && status_.ok() && work_.chunks.empty() && work_.waiters.empty();
+  return synced_all_ && status_.ok() && work_.empty();
 }
 
 Place Committer::synced() const {
@@ -59,19 +60,19 @@ void Committer::Write(Place place, absl::string_view bytes) {
   work_.chunks.push_back({place, std::string(bytes)});
 }
 
-void Committer::WhenSynced(Callback done) { AddWaiter(std::move(done), true); }
+void Committer::WhenSynced(Callback done) {
+  absl::MutexLock lock(&mu_);
+  work_.for_synced.push_back(std::move(done));
+}
 
-void Committer::WhenWritten(Callback done) { AddWaiter(std::move(done), false); }
+void Committer::WhenWritten(Callback done) {
+  absl::MutexLock lock(&mu_);
+  work_.for_written.push_back(std::move(done));
+}
 
 void Committer::StopWaitingForSpace() {
   absl::MutexLock lock(&mu_);
   waits_for_space_ = false;
-}
-
-void Committer::AddWaiter(Callback done, bool for_sync) {
-  absl::MutexLock lock(&mu_);
-  work_.waiters.push_back({std::move(done), for_sync});
-  work_.sync |= for_sync;
 }
 
 void Committer::Run() {
@@ -84,27 +85,19 @@ void Committer::Run() {
       mu_.AwaitWithDeadline(absl::Condition(&has_work), unsynced_since_ + max_unsynced_);
       std::swap(work, work_);
       closing = closing_;
-      synced_all_ &= work.chunks.empty() && work.waiters.empty();
+      synced_all_ &= work.empty();
     }
     if (status.ok()) status = WriteAll(work.chunks);
-    for (Waiter& waiter : work.waiters) {
-      if (waiter.for_sync) {
-        sync_waiters_.push_back(std::move(waiter));
-      } else {
-        waiter.done(status);
-      }
-    }
-    const bool due = work.sync || closing || absl::Now() >= unsynced_since_ + max_unsynced_;
+    for (Callback& done : work.for_written) done(StoreFailure(status));
+    const bool due = !work.for_synced.empty() || closing || absl::Now() >= unsynced_since_ + max_unsynced_;
     if (status.ok() && due) status = Sync();
     if (!status.ok()) {
       absl::MutexLock lock(&mu_);
       status_ = status;
     }
-    if (due || !status.ok()) {
-      for (Waiter& waiter : std::exchange(sync_waiters_, {})) waiter.done(status);
-    }
+    for (Callback& done : work.for_synced) done(StoreFailure(status));
     absl::MutexLock lock(&mu_);
-    synced_all_ = sync_waiters_.empty() && written_ == synced_;
+    synced_all_ = written_ == synced_;
   }
 }
 

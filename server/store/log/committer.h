@@ -43,7 +43,7 @@ class Committer {
   void Write(Place place, absl::string_view bytes);
 
   // Calls `done`, on the committer's thread, once what was given before is durable, or it is known that it
-  // will not be: UNAVAILABLE. Must not block.
+  // will not be: StoreFailure. Must not block.
   void WhenSynced(Callback done);
   // The same once it is written: it would survive the end of this process, but not of the machine.
   void WhenWritten(Callback done);
@@ -66,25 +66,20 @@ class Committer {
     Place place;
     std::string bytes;
   };
-  struct Waiter {
-    Callback done;
-    bool for_sync;
-  };
   struct Work {
     std::vector<Chunk> chunks;
-    std::vector<Waiter> waiters;
-    bool sync = false;  // One of them waits for that.
+    std::vector<Callback> for_written;  // Who waits.
+    std::vector<Callback> for_synced;
+
+    bool empty() const { return chunks.empty() && for_written.empty() && for_synced.empty(); }
   };
 
-  void AddWaiter(Callback done, bool for_sync);
   void Run();
   absl::Status WriteAll(std::vector<Chunk>& chunks);
   absl::Status Sync();
   // Does it again as long as the disk is full.
   absl::Status WithSpace(absl::FunctionRef<absl::Status()> write);
-  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return closing_ || !work_.chunks.empty() || !work_.waiters.empty();
-  }
+  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return closing_ || !work_.empty(); }
 
   SegmentFiles* const files_;
   const absl::Duration max_unsynced_;
@@ -102,7 +97,6 @@ class Committer {
   uint64_t segment_ = 0;  // The one that `file_` is.
   std::shared_ptr<File> file_;
   absl::Time unsynced_since_ = absl::InfiniteFuture();
-  std::vector<Waiter> sync_waiters_;
 
   std::thread thread_;
 };

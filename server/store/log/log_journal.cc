@@ -6,10 +6,14 @@
 #include "absl/strings/str_cat.h"
 #include "server/store/log/record_reader.h"
 #include "server/store/log/segment_index.h"
-#include "server/task/errors.h"
+#include "server/store/log/store_failure.h"
 
 namespace errand::store::log {
 namespace {
+
+// The newest segments have no index. Where tasks go as fast as they come these are all there are, and none is
+// worth the work; a start reads them as they are.
+constexpr uint64_t kSegmentsWithoutIndex = 6;
 
 // A place as one number: offsets are multiples of kRecordAlignment.
 constexpr int kOffsetBits = 32;
@@ -18,17 +22,6 @@ JournalPlace Pack(Place place) { return place.segment << kOffsetBits | place.off
 
 Place Unpack(JournalPlace place) {
   return {place >> kOffsetBits, (place & ((JournalPlace{1} << kOffsetBits) - 1)) * kRecordAlignment};
-}
-
-// As those who call the store are told.
-absl::Status Translate(const absl::Status& status) {
-  if (status.ok()) return status;
-  return task::Error(absl::StatusCode::kUnavailable, "STORE_FAILED",
-                     absl::StrCat("the server cannot keep anything: ", status.message()));
-}
-
-Journal::Callback Translated(Journal::Callback done) {
-  return [done = std::move(done)](const absl::Status& status) mutable { done(Translate(status)); };
 }
 
 // An attachment that is to be read, and the file in which it is.
@@ -50,9 +43,9 @@ Journal::Attachments ReadAll(const std::vector<Wanted>& wanted) {
   std::vector<std::string> attachments;
   RecordReader reader;
   for (const Wanted& one : wanted) {
-    if (!one.file.ok()) return Translate(one.file.status());
+    if (!one.file.ok()) return StoreFailure(one.file.status());
     const absl::StatusOr<Record> record = reader.Read(*one.file, one.place);
-    if (!record.ok()) return Translate(record.status());
+    if (!record.ok()) return StoreFailure(record.status());
     attachments.emplace_back(record->attachment);
   }
   return attachments;
@@ -75,10 +68,11 @@ class LogJournal::SegmentReading final : public Journal::Reading {
     }
     journal_.committer_->WhenWritten([&journal = journal_, wanted = std::move(wanted_),
                                       done = std::move(done)](const absl::Status& status) mutable {
-      for (Wanted& one : wanted) {
-        if (!status.ok()) one.file = status;
+      if (status.ok()) {
+        Post(journal, std::move(wanted), std::move(done));
+      } else {
+        journal.reader_->Post([status, done = std::move(done)]() mutable { done(status); });
       }
-      Post(journal, std::move(wanted), std::move(done));
     });
   }
 
@@ -126,7 +120,9 @@ absl::Status LogJournal::Read(Visit visit) {
   reader_ = std::make_unique<JobThread>();
   committer_ = std::make_unique<Committer>(files_.get(), end->end);
   writer_ = std::make_unique<LogWriter>(committer_.get(), end->next_segment, files_->segment_bytes());
-  for (const uint64_t segment : end->without_index) BuildIndexOf(segment);
+  for (const uint64_t segment : end->without_index) {
+    if (segment + kSegmentsWithoutIndex <= writer_->segment()) BuildIndexOf(segment);
+  }
   return absl::OkStatus();
 }
 
@@ -140,10 +136,11 @@ void LogJournal::BuildIndexOf(uint64_t segment) {
 JournalPlace LogJournal::Append(absl::string_view change, absl::string_view attachment) {
   const uint64_t before = writer_->segment();
   const Place place = writer_->Add(kChange, change, attachment);
-  if (place.segment != before) {
-    committer_->WhenSynced([this, before](const absl::Status& status) {
-      if (status.ok()) BuildIndexOf(before);
-    });
+  if (place.segment != before && place.segment > kSegmentsWithoutIndex) {
+    committer_->WhenSynced(
+        [this, segment = place.segment - kSegmentsWithoutIndex](const absl::Status& status) {
+          if (status.ok()) BuildIndexOf(segment);
+        });
   }
   return Pack(place);
 }
@@ -152,9 +149,11 @@ void LogJournal::EndGroup() { writer_->EndGroup(); }
 
 bool LogJournal::IsSynced() const { return committer_->IsSynced(); }
 
-void LogJournal::WhenSynced(Callback done) { committer_->WhenSynced(Translated(std::move(done))); }
+JournalPlace LogJournal::Synced() const { return Pack(committer_->synced()); }
 
-void LogJournal::WhenWritten(Callback done) { committer_->WhenWritten(Translated(std::move(done))); }
+void LogJournal::WhenSynced(Callback done) { committer_->WhenSynced(std::move(done)); }
+
+void LogJournal::WhenWritten(Callback done) { committer_->WhenWritten(std::move(done)); }
 
 std::unique_ptr<Journal::Reading> LogJournal::Hold(const std::vector<JournalPlace>& places) {
   return std::make_unique<SegmentReading>(this, places);
@@ -174,19 +173,21 @@ uint64_t LogJournal::OldestPart() const {
   return first < committer_->written().segment ? first : 0;
 }
 
+uint64_t LogJournal::PartOf(JournalPlace place) const { return Unpack(place).segment; }
+
 absl::Status LogJournal::ReadPart(uint64_t part, Visit visit) {
   const auto visit_change = [&visit](Place place, const Record& record, uint64_t bytes) {
     return visit(Pack(place), record.body, bytes);
   };
   std::string index;
   const absl::Status loaded = LoadIndex(files_->file_system(), part, index);
-  if (loaded.ok()) return Translate(ReadIndex(index, visit_change).status());
-  if (!absl::IsNotFound(loaded)) return Translate(loaded);
+  if (loaded.ok()) return StoreFailure(ReadIndex(index, visit_change).status());
+  if (!absl::IsNotFound(loaded)) return StoreFailure(loaded);
   const auto file = files_->Find(part);
-  if (!file.ok()) return Translate(file.status());
-  return Translate(ReadSegment(**file, part, visit_change).status());
+  if (!file.ok()) return StoreFailure(file.status());
+  return StoreFailure(ReadSegment(**file, part, visit_change).status());
 }
 
-absl::Status LogJournal::DropPart(uint64_t part) { return Translate(files_->Release(part)); }
+absl::Status LogJournal::DropPart(uint64_t part) { return StoreFailure(files_->Release(part)); }
 
 }  // namespace errand::store::log

@@ -31,6 +31,7 @@ class LogJournal final : public Journal {
   JournalPlace Append(absl::string_view change, absl::string_view attachment) override;
   void EndGroup() override;
   bool IsSynced() const override;
+  JournalPlace Synced() const override;
   void WhenSynced(Callback done) override;
   void WhenWritten(Callback done) override;
   std::unique_ptr<Reading> Hold(const std::vector<JournalPlace>& places) override;
@@ -39,6 +40,7 @@ class LogJournal final : public Journal {
   uint64_t Parts() const override { return files_->Count(); }
   uint64_t PartBytes() const override { return LogWriter::UsedBytes(files_->segment_bytes()); }
   uint64_t OldestPart() const override;
+  uint64_t PartOf(JournalPlace place) const override;
   absl::Status ReadPart(uint64_t part, Visit visit) override;
   absl::Status DropPart(uint64_t part) override;
   bool IsLow() const override { return files_->IsLow(); }

@@ -11,7 +11,7 @@
 #include "server/store/log/segment_files.h"
 #include "server/store/log/segment_reader.h"
 
-// Beside a segment that is not written any more stands its index: its records without their attachments, so
+// Beside a segment that has become old stands its index: its records without their attachments, so
 // that a start does not read these. It holds nothing that the segment does not, and may be missing.
 namespace errand::store::log {
 

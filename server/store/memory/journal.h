@@ -52,8 +52,10 @@ class Journal {
   // Ends the group: of a group all changes are kept, or none.
   virtual void EndGroup() = 0;
 
-  // Whether all groups are safe.
+  // Whether all groups are safe, and whoever waited for that has been told.
   virtual bool IsSynced() const = 0;
+  // What stands before this place is safe.
+  virtual JournalPlace Synced() const = 0;
   // Calls `done`, never before the call returns, and in the order of the calls, once all groups that have
   // ended are safe; or once they would survive the end of this process, though not of the machine. It must
   // not block.
@@ -71,6 +73,8 @@ class Journal {
   virtual uint64_t PartBytes() const = 0;
   // The oldest part; 0 if that is still being written.
   virtual uint64_t OldestPart() const = 0;
+  // The part that a place is in.
+  virtual uint64_t PartOf(JournalPlace place) const = 0;
   // Its changes. Any thread, without the mutex.
   virtual absl::Status ReadPart(uint64_t part, Visit visit) = 0;
   virtual absl::Status DropPart(uint64_t part) = 0;

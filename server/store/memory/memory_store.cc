@@ -49,7 +49,7 @@ MemoryStore::~MemoryStore() {
 }
 
 void MemoryStore::Deferred::Run() {
-  for (std::vector<Call>* const list : {&at_once, &calls}) {
+  for (auto* const list : {&at_once, &calls}) {
     for (Call& call : *list) call(absl::OkStatus());
   }
 }
@@ -66,13 +66,9 @@ void MemoryStore::Commit(Deferred& deferred, v1::Durability durability) {
   };
   if (durability == v1::DURABILITY_BUFFERED) {
     journal_->WhenWritten(std::move(run));
-    return;
+  } else {
+    journal_->WhenSynced(std::move(run));
   }
-  journal_->WhenSynced(
-      [this, run = std::move(run), order = next_order_ - 1](const absl::Status& safe) mutable {
-        if (safe.ok()) synced_order_.store(order, std::memory_order_relaxed);
-        run(safe);
-      });
 }
 
 void MemoryStore::ReadFirst(Deferred& deferred) {

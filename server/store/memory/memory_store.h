@@ -2,7 +2,6 @@
 #define ERRAND_SERVER_STORE_MEMORY_MEMORY_STORE_H_
 
 #include <array>
-#include <atomic>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -16,6 +15,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "google/protobuf/arena.h"
@@ -110,8 +110,8 @@ class MemoryStore final : public TaskStore {
     std::string* into;
   };
   struct Deferred {
-    std::vector<Call> calls;
-    std::vector<Call> at_once;  // Before the others, and not to wait for what is changed now.
+    absl::InlinedVector<Call, 2> calls;
+    absl::InlinedVector<Call, 2> at_once;  // Before the others, and not to wait for what is changed now.
     std::vector<WantedBody> wanted;
 
     void push_back(Call call) { calls.push_back(std::move(call)); }
@@ -231,8 +231,10 @@ class MemoryStore final : public TaskStore {
 
   void SetAlarm(Record* record, absl::Time alarm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AlarmChanged(absl::Time alarm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Hands waiting tasks to waiting claims.
+  // Hands waiting tasks that are safe to waiting claims.
   void MatchClaims(absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The same once those are safe that are not yet.
+  void MatchClaimsOnceSafe() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NotifyWatchers(Record* record, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetOldTasks(absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetOldRequestIds(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -299,8 +301,7 @@ class MemoryStore final : public TaskStore {
   absl::Mutex mu_;
   // Null where nothing is kept.
   std::unique_ptr<Journal> journal_ ABSL_PT_GUARDED_BY(mu_);
-  // Tasks up to this order are safe.
-  std::atomic<uint64_t> synced_order_{0};
+  bool matches_once_safe_ ABSL_GUARDED_BY(mu_) = false;  // MatchClaimsOnceSafe is under way.
   // Not OK once the store is closed or its journal has failed: what calls are answered.
   absl::Status refusal_ ABSL_GUARDED_BY(mu_);
   uint64_t next_order_ ABSL_GUARDED_BY(mu_) = 1;

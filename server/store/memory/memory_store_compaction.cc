@@ -3,11 +3,13 @@
 // The oldest part goes first, always: what it says has then either been said again, at the journal's end, or
 // does not count any more, and no later part needs it. That one task is delayed for a year costs its being
 // copied now and then. The journal may take twice what its tasks take, so that on the average half of what is
-// in a part does not count, and what is written is at most doubled.
+// in a part does not count, and what is written is at most doubled. Where few tasks are there at a time nothing
+// of the oldest part counts, and it goes unread.
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "server/store/memory/changes.pb.h"
@@ -21,6 +23,8 @@ namespace {
 constexpr uint64_t kFreeParts = 4;
 // What a request id takes there, about.
 constexpr uint64_t kRequestBytes = 128;
+// A store of so few tasks and request ids looks whether any of them stands in a part before it reads that.
+constexpr size_t kFew = 10'000;
 // So many changes are looked at before other calls are let in.
 constexpr size_t kStep = 64;
 // How often to look whether the disk has become low.
@@ -44,25 +48,19 @@ class MemoryStore::Compaction {
   Compaction(MemoryStore* store, uint64_t part) : store_(*store), part_(part) {}
 
   absl::Status Run() {
+    bool counts = true;
     {
       absl::MutexLock lock(&store_.mu_);
+      counts = MayCount();
       store_.LogPartDropped(part_);
       for (const auto& [name, queue] : store_.queues_) {
         if (queue->revision != 0) store_.LogQueue(*queue);
       }
       store_.journal_->EndGroup();
     }
-    absl::Status read =
-        journal().ReadPart(part_, [this](JournalPlace place, absl::string_view bytes, uint64_t) {
-          Said& said = said_.emplace_back();
-          said.place = place;
-          if (!said.change.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-            return absl::DataLossError("a change is not readable");
-          }
-          return said_.size() < kStep ? absl::OkStatus() : SayAgain();
-        });
-    if (read.ok()) read = SayAgain();
-    if (!read.ok()) return read;
+    if (counts) {
+      if (absl::Status read = Read(); !read.ok()) return read;
+    }
     if (absl::Status synced = Sync(); !synced.ok()) return synced;
     return journal().DropPart(part_);
   }
@@ -75,6 +73,36 @@ class MemoryStore::Compaction {
 
   // The journal is there as long as the store, and these of its calls need no mutex.
   Journal& journal() ABSL_NO_THREAD_SAFETY_ANALYSIS { return *store_.journal_; }
+
+  // False: nothing that the part says counts any more.
+  bool MayCount() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_) {
+    if (store_.records_.size() + store_.requests_.size() > kFew) return true;
+    const auto is_here = [this](JournalPlace place) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_) {
+      return store_.journal_->PartOf(place) == part_;
+    };
+    for (const auto& [name, queue] : store_.queues_) {
+      for (const auto& [order, record] : queue->records) {
+        if (is_here(record->place)) return true;
+      }
+    }
+    for (const Request& request : store_.requests_) {
+      if (is_here(request.place)) return true;
+    }
+    return absl::c_any_of(store_.scripts_.Places(), is_here);
+  }
+
+  absl::Status Read() {
+    absl::Status read =
+        journal().ReadPart(part_, [this](JournalPlace place, absl::string_view bytes, uint64_t) {
+          Said& said = said_.emplace_back();
+          said.place = place;
+          if (!said.change.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+            return absl::DataLossError("a change is not readable");
+          }
+          return said_.size() < kStep ? absl::OkStatus() : SayAgain();
+        });
+    return read.ok() ? SayAgain() : read;
+  }
 
   // Looks at what has been collected.
   absl::Status SayAgain() {

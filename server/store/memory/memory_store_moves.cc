@@ -1,6 +1,7 @@
 // The moves of a task in the memory store, and what time brings about.
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -204,20 +205,20 @@ void MemoryStore::AlarmChanged(absl::Time alarm) {
 
 void MemoryStore::MatchClaims(absl::Time now, Deferred& deferred) {
   if (journal_ != nullptr) journal_->EndGroup();
+  const JournalPlace synced =
+      journal_ == nullptr ? std::numeric_limits<JournalPlace>::max() : journal_->Synced();
   Deferred claims;
-  uint64_t newest = 0;
   for (int kind = 0; kind < task::kHandlerKinds; ++kind) {
     auto& waiters = claims_[kind];
     while (!waiters.empty()) {
       ClaimWaiter& waiter = waiters.front();
       auto claimed = std::make_shared<Claimed>();
       while (static_cast<int>(claimed->tasks.size()) < waiter.request.max_tasks) {
-        Record* record = turns_.Next(static_cast<task::HandlerKind>(kind), now, [this](Queue* queue) {
+        Record* record = turns_.Next(static_cast<task::HandlerKind>(kind), now, synced, [this](Queue* queue) {
           mu_.AssertHeld();
           SetQueueAlarm(queue, std::min(queue->alarm, queue->bucket.NextToken()));
         });
         if (record == nullptr) break;
-        newest = std::max(newest, record->order);
         if (record->body == nullptr) {
           // As it was asked for, without what has become of it.
           Snapshot asked;
@@ -241,15 +242,28 @@ void MemoryStore::MatchClaims(absl::Time now, Deferred& deferred) {
       waiters.pop_front();
     }
   }
-  if (claims.calls.empty()) return;
+  if (turns_.has_aside()) MatchClaimsOnceSafe();
+  // They do not wait for what Start has told the journal.
   ReadFirst(claims);
-  if (journal_ == nullptr || newest <= synced_order_.load(std::memory_order_relaxed)) {
-    for (Call& claim : claims.calls) deferred.at_once.push_back(std::move(claim));
-    return;
-  }
-  // They wait for the tasks, but not for what Start has told the journal: that group has not ended yet.
-  journal_->WhenSynced([claims = std::move(claims.calls)](const absl::Status& safe) mutable {
-    for (Call& claim : claims) claim(safe);
+  for (Call& claim : claims.calls) deferred.at_once.push_back(std::move(claim));
+}
+
+void MemoryStore::MatchClaimsOnceSafe() {
+  if (std::exchange(matches_once_safe_, true)) return;
+  journal_->WhenSynced([this](const absl::Status& safe) {
+    if (!safe.ok()) {
+      Fail(safe);
+      return;
+    }
+    Deferred deferred;
+    {
+      absl::MutexLock lock(&mu_);
+      matches_once_safe_ = false;
+      turns_.TakeBackAside();
+      MatchClaims(Now(), deferred);
+      Commit(deferred);
+    }
+    deferred.Run();
   });
 }
 

@@ -363,7 +363,6 @@ absl::Status MemoryStore::Replay::Finish() {
     }
     store_.turns_.Offer(queue.get());
   }
-  store_.synced_order_ = store_.next_order_ - 1;
   // Positions of events are not kept. They go up with the time, so that none is used twice.
   store_.next_log_position_ = absl::ToUnixMicros(now);
 

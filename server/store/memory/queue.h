@@ -36,7 +36,7 @@ struct WaitingLine {
   };
   std::array<absl::btree_set<Record*, ByPosition>, task::kMaxPriority + 1> by_priority;
   int64_t size = 0;
-  bool in_turns = false;  // See Turns.
+  bool in_turns = false;  // Has a place there, or is put aside: see Turns.
   int credit = 0;         // How many more tasks may start in this turn.
 };
 

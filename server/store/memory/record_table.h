@@ -33,6 +33,8 @@ class RecordTable {
     return it == entries_.end() ? nullptr : it->record();
   }
 
+  size_t size() const { return entries_.size(); }
+
   // Has the processor fetch what Find and Insert of that name will touch.
   void Prefetch(absl::string_view name) const { entries_.prefetch(KeyOf(name)); }
 

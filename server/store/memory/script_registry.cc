@@ -77,6 +77,14 @@ std::vector<std::pair<std::string, int64_t>> ScriptRegistry::LastVersions() cons
   return last;
 }
 
+std::vector<JournalPlace> ScriptRegistry::Places() const {
+  std::vector<JournalPlace> places;
+  for (const auto& [name, line] : lines_) {
+    for (const auto& [number, version] : line.versions) places.push_back(version->place);
+  }
+  return places;
+}
+
 bool ScriptRegistry::Delete(absl::string_view name) {
   const auto it = current_.find(name);
   if (it == current_.end()) return false;

@@ -53,6 +53,8 @@ class ScriptRegistry {
   std::vector<std::pair<std::string, int64_t>> LastVersions() const;
   int64_t last_forgotten_version() const { return last_forgotten_version_; }
   int64_t bytes() const { return bytes_; }
+  // Of all versions.
+  std::vector<JournalPlace> Places() const;
 
   // Null where it is not kept. Borrowed from the registry.
   ScriptVersion* FindCurrent(absl::string_view name) const;

@@ -14,7 +14,8 @@ void Turns::Offer(Queue* queue) {
   }
 }
 
-Record* Turns::Next(task::HandlerKind kind, absl::Time now, absl::FunctionRef<void(Queue*)> on_rate_limit) {
+Record* Turns::Next(task::HandlerKind kind, absl::Time now, JournalPlace synced,
+                    absl::FunctionRef<void(Queue*)> on_rate_limit) {
   auto& turns = turns_[static_cast<size_t>(kind)];
   while (!turns.empty()) {
     Queue* queue = turns.front();
@@ -25,6 +26,11 @@ Record* Turns::Next(task::HandlerKind kind, absl::Time now, absl::FunctionRef<vo
       turns.pop_front();
       line.in_turns = false;
       if (held == v1::HELD_BY_RATE_LIMIT) on_rate_limit(queue);
+      continue;
+    }
+    if (record->place >= synced) {
+      turns.pop_front();
+      aside_.push_back({static_cast<size_t>(kind), queue});
       continue;
     }
     line.Remove(record);
@@ -39,10 +45,18 @@ Record* Turns::Next(task::HandlerKind kind, absl::Time now, absl::FunctionRef<vo
   return nullptr;
 }
 
+void Turns::TakeBackAside() {
+  for (const Aside& aside : aside_) turns_[aside.kind].push_back(aside.queue);
+  aside_.clear();
+}
+
 void Turns::Forget(Queue* queue) {
   for (size_t kind = 0; kind < turns_.size(); ++kind) {
     if (!queue->lines[kind].in_turns) continue;
-    turns_[kind].erase(std::find(turns_[kind].begin(), turns_[kind].end(), queue));
+    auto& turns = turns_[kind];
+    turns.erase(std::remove(turns.begin(), turns.end(), queue), turns.end());
+    const auto is_of_queue = [queue](const Aside& aside) { return aside.queue == queue; };
+    aside_.erase(std::remove_if(aside_.begin(), aside_.end(), is_of_queue), aside_.end());
   }
 }
 

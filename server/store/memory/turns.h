@@ -3,6 +3,7 @@
 
 #include <array>
 #include <deque>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
@@ -18,15 +19,27 @@ class Turns {
   // To be called whenever tasks of the queue may have become able to start.
   void Offer(Queue* queue);
 
-  // Takes the next task out of its waiting line; null when none may start. `on_rate_limit` is told of each
-  // queue that loses its place because of its rate.
-  Record* Next(task::HandlerKind kind, absl::Time now, absl::FunctionRef<void(Queue*)> on_rate_limit);
+  // Takes the next task out of its waiting line; null when none may start. A queue whose next task does
+  // not stand before `synced` in the journal is put aside. `on_rate_limit` is told of each queue that loses
+  // its place because of its rate.
+  Record* Next(task::HandlerKind kind, absl::Time now, JournalPlace synced,
+               absl::FunctionRef<void(Queue*)> on_rate_limit);
+
+  // Whether queues have been put aside; gives these a place again.
+  bool has_aside() const { return !aside_.empty(); }
+  void TakeBackAside();
 
   // The queue goes away.
   void Forget(Queue* queue);
 
  private:
+  struct Aside {
+    size_t kind;
+    Queue* queue;
+  };
+
   std::array<std::deque<Queue*>, task::kHandlerKinds> turns_;
+  std::vector<Aside> aside_;
 };
 
 }  // namespace errand::store
