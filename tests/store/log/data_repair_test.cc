@@ -305,7 +305,7 @@ TEST_F(DataFolder, OneFlippedBitCostsOneTaskAtTheMost) {
   const std::vector<std::string> names = *disk().List();
   for (const std::string& name : names) {
     if (SegmentNumber(name) == 0 && IndexNumber(name) == 0) continue;
-    for (size_t at = 0; at < disk().Contents(name).size(); at += 40 + random() % 160) {
+    for (size_t at = 0; at < disk().Contents(name).size(); at += 100 + random() % 400) {
       SCOPED_TRACE(absl::StrCat(name, " ", at));
       const auto disk = copy();
       Flip(*disk, name, at);
