@@ -3,8 +3,8 @@
 // The oldest part goes first, always: what it says has then either been said again, at the journal's end, or
 // does not count any more, and no later part needs it. That one task is delayed for a year costs its being
 // copied now and then. The journal may take twice what its tasks take, so that on the average half of what is
-// in a part does not count, and what is written is at most doubled. Where few tasks are there at a time nothing
-// of the oldest part counts, and it goes unread.
+// in a part does not count, and what is written is at most doubled. Where few tasks are there at a time
+// nothing of the oldest part counts, and it goes unread.
 #include <memory>
 #include <utility>
 #include <vector>
