@@ -65,6 +65,11 @@ void Committer::WhenSynced(Callback done) {
   work_.for_synced.push_back(std::move(done));
 }
 
+void Committer::AfterSynced(Callback done) {
+  absl::MutexLock lock(&mu_);
+  work_.after_synced.push_back(std::move(done));
+}
+
 void Committer::WhenWritten(Callback done) {
   absl::MutexLock lock(&mu_);
   work_.for_written.push_back(std::move(done));
@@ -89,13 +94,15 @@ void Committer::Run() {
     }
     if (status.ok()) status = WriteAll(work.chunks);
     for (Callback& done : work.for_written) done(StoreFailure(status));
-    const bool due = !work.for_synced.empty() || closing || absl::Now() >= unsynced_since_ + max_unsynced_;
+    const bool due = work.syncs() || closing || absl::Now() >= unsynced_since_ + max_unsynced_;
     if (status.ok() && due) status = Sync();
     if (!status.ok()) {
       absl::MutexLock lock(&mu_);
       status_ = status;
     }
-    for (Callback& done : work.for_synced) done(StoreFailure(status));
+    for (auto* const waiting : {&work.for_synced, &work.after_synced}) {
+      for (Callback& done : *waiting) done(StoreFailure(status));
+    }
     absl::MutexLock lock(&mu_);
     synced_all_ = written_ == synced_;
   }

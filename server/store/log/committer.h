@@ -45,6 +45,8 @@ class Committer {
   // Calls `done`, on the committer's thread, once what was given before is durable, or it is known that it
   // will not be: StoreFailure. Must not block.
   void WhenSynced(Callback done);
+  // The same, behind all that wait for this sync with WhenSynced.
+  void AfterSynced(Callback done);
   // The same once it is written: it would survive the end of this process, but not of the machine.
   void WhenWritten(Callback done);
 
@@ -70,8 +72,10 @@ class Committer {
     std::vector<Chunk> chunks;
     std::vector<Callback> for_written;  // Who waits.
     std::vector<Callback> for_synced;
+    std::vector<Callback> after_synced;
 
-    bool empty() const { return chunks.empty() && for_written.empty() && for_synced.empty(); }
+    bool syncs() const { return !for_synced.empty() || !after_synced.empty(); }
+    bool empty() const { return chunks.empty() && for_written.empty() && !syncs(); }
   };
 
   void Run();

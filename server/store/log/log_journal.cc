@@ -153,6 +153,8 @@ JournalPlace LogJournal::Synced() const { return Pack(committer_->synced()); }
 
 void LogJournal::WhenSynced(Callback done) { committer_->WhenSynced(std::move(done)); }
 
+void LogJournal::AfterSynced(Callback done) { committer_->AfterSynced(std::move(done)); }
+
 void LogJournal::WhenWritten(Callback done) { committer_->WhenWritten(std::move(done)); }
 
 std::unique_ptr<Journal::Reading> LogJournal::Hold(const std::vector<JournalPlace>& places) {

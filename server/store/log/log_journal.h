@@ -33,6 +33,7 @@ class LogJournal final : public Journal {
   bool IsSynced() const override;
   JournalPlace Synced() const override;
   void WhenSynced(Callback done) override;
+  void AfterSynced(Callback done) override;
   void WhenWritten(Callback done) override;
   std::unique_ptr<Reading> Hold(const std::vector<JournalPlace>& places) override;
   Attachments ReadAttachments(const std::vector<JournalPlace>& places) override;

@@ -57,9 +57,10 @@ class Journal {
   // What stands before this place is safe.
   virtual JournalPlace Synced() const = 0;
   // Calls `done`, never before the call returns, and in the order of the calls, once all groups that have
-  // ended are safe; or once they would survive the end of this process, though not of the machine. It must
-  // not block.
+  // ended are safe; AfterSynced behind all that wait for that with WhenSynced; WhenWritten once they would
+  // survive the end of this process, though not of the machine. It must not block.
   virtual void WhenSynced(Callback done) = 0;
+  virtual void AfterSynced(Callback done) = 0;
   virtual void WhenWritten(Callback done) = 0;
 
   virtual std::unique_ptr<Reading> Hold(const std::vector<JournalPlace>& places) = 0;

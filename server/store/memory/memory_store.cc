@@ -419,8 +419,8 @@ void MemoryStore::Close() {
     absl::MutexLock lock(&mu_);
     journal_->StopWaitingForSpace();
     // Behind all callbacks that wait, and then behind all that read.
-    journal_->WhenSynced([&told, reading = std::shared_ptr<Journal::Reading>(journal_->Hold({}))](
-                             const absl::Status&) { reading->Start([&told](auto) { told.Notify(); }); });
+    journal_->AfterSynced([&told, reading = std::shared_ptr<Journal::Reading>(journal_->Hold({}))](
+                              const absl::Status&) { reading->Start([&told](auto) { told.Notify(); }); });
   }
   told.WaitForNotification();
 }

@@ -250,7 +250,8 @@ void MemoryStore::MatchClaims(absl::Time now, Deferred& deferred) {
 
 void MemoryStore::MatchClaimsOnceSafe() {
   if (std::exchange(matches_once_safe_, true)) return;
-  journal_->WhenSynced([this](const absl::Status& safe) {
+  // Behind those who are told that their tasks are safe: it takes longer than telling them.
+  journal_->AfterSynced([this](const absl::Status& safe) {
     if (!safe.ok()) {
       Fail(safe);
       return;
