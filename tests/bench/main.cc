@@ -83,7 +83,7 @@ int main(int argc, char** argv) {
   app.add_flag("--ten_million", options.ten_million,
                "startup: with 10,000,000 tasks as well, which takes 5 GB of disk and maybe as much memory");
   app.add_flag("--whole_week", options.whole_week,
-               "week: with all of its 60,000,000 tasks, which takes about ten minutes");
+               "week: with all of its 60,000,000 tasks, which takes a quarter of an hour");
   CLI::Option* rounds =
       app.add_option("--rounds", options.rounds, "Measurements each figure is the median of")
           ->check(CLI::Range(1, 1000));

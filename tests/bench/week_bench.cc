@@ -147,7 +147,7 @@ Table MeasureWeek(const Options& options) {
                    {"start_seconds", "seconds of a start", 2},
                    {"tasks_per_second", "tasks/s"}};
   table.notes = {"start: the folder is opened with nothing of it in the page cache",
-                 "--whole_week: 100 tasks a second, which takes about ten minutes",
+                 "--whole_week: 100 tasks a second, which takes a quarter of an hour",
                  "goal: disk use and start do not grow with the days"};
   const DiskFolder folder;
   Simulation simulation(folder);
