@@ -137,6 +137,10 @@ bool Client::Answered(const grpc::Status& status) {
   return false;
 }
 
+bool Client::Accepted(const grpc::Status& status, const std::string& call, const AcknowledgedTask& about) {
+  return Accepted(status, call, status.ok() ? about.name() : about.Describe());
+}
+
 bool Client::Accepted(const grpc::Status& status, const std::string& call, const std::string& about) {
   if (!Answered(status)) return false;
   if (status.ok()) {
@@ -162,7 +166,7 @@ void Client::See(AcknowledgedTask& task, const v1::Task& answer) {
 
 bool Client::CallCreate(AcknowledgedTask& task) {
   v1::Task answer;
-  if (!Accepted(Create(*tasks_stub_, task.request(), &answer), "CreateTask", task.Describe())) return false;
+  if (!Accepted(Create(*tasks_stub_, task.request(), &answer), "CreateTask", task)) return false;
   task.SeeBasic(answer);
   return true;
 }
@@ -182,7 +186,7 @@ void Client::SubmitBatch() {
   }
   v1::BatchCreateTasksResponse response;
   const grpc::Status status = Call(*tasks_stub_, &v1::Tasks::Stub::BatchCreateTasks, request, &response);
-  if (!Accepted(status, "BatchCreateTasks", tasks[0]->Describe())) {
+  if (!Accepted(status, "BatchCreateTasks", *tasks[0])) {
     open_batches_.push_back(std::move(batch));
     return;
   }
@@ -215,7 +219,7 @@ void Client::Run() {
   const grpc::Status status = reader->Finish();
   if (status.error_code() == grpc::StatusCode::CANCELLED && !patient && task.created()) {
     ++tally_.submitted;
-  } else if (Accepted(status, "RunTask", task.Describe())) {
+  } else if (Accepted(status, "RunTask", task)) {
     ++tally_.submitted;
     if (LookAt(task)) task.CheckAllEvents();
   }
@@ -223,7 +227,7 @@ void Client::Run() {
 
 bool Client::LookAt(AcknowledgedTask& task) {
   v1::Task answer;
-  if (!Accepted(Get(*tasks_stub_, task.name(), &answer), "GetTask", task.Describe())) return false;
+  if (!Accepted(Get(*tasks_stub_, task.name(), &answer), "GetTask", task)) return false;
   See(task, answer);
   return true;
 }
@@ -238,7 +242,7 @@ void Client::Wait() {
   if (task == tasks_.end()) return;
   v1::Task answer;
   const grpc::Status status = errand::Wait(*tasks_stub_, task->second.name(), 10, &answer);
-  if (Accepted(status, "WaitTask", task->second.Describe())) See(task->second, answer);
+  if (Accepted(status, "WaitTask", task->second)) See(task->second, answer);
 }
 
 bool Client::ReadEvents(AcknowledgedTask& task, int64_t after_sequence, int64_t stop_after,
@@ -263,7 +267,7 @@ bool Client::ReadEvents(AcknowledgedTask& task, int64_t after_sequence, int64_t 
   const grpc::Status status = reader->Finish();
   if (enough) return true;
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) return false;
-  return Accepted(status, "WatchTask", task.Describe());
+  return Accepted(status, "WatchTask", task);
 }
 
 void Client::Watch() {
@@ -288,7 +292,7 @@ void Client::Cancel() {
   if (status.error_code() == grpc::StatusCode::FAILED_PRECONDITION) {
     if (!LookAt(task)) return;
     EXPECT_TRUE(task.ended()) << "it was not cancelled because it had ended: " << task.Describe();
-  } else if (Accepted(status, "CancelTask", task.Describe())) {
+  } else if (Accepted(status, "CancelTask", task)) {
     // Its attempt is about to be stopped.
     if (response.task().state() == v1::TASK_STATE_RUNNING) KillOneTimeIn(8);
     task.Cancelled(response.task());
@@ -309,7 +313,7 @@ void Client::Retry() {
   v1::RetryTaskResponse response;
   task.RetryBegins();
   const grpc::Status status = Call(*tasks_stub_, &v1::Tasks::Stub::RetryTask, request, &response);
-  if (!Accepted(status, "RetryTask", task.Describe())) return;
+  if (!Accepted(status, "RetryTask", task)) return;
   task.Retried(response.task());
   ++tally_.retried;
 }
@@ -327,7 +331,7 @@ void Client::CallDelete(Tasks::iterator task, bool with_etag) {
   v1::DeleteTaskResponse response;
   task->second.DeleteBegins();
   const grpc::Status status = Call(*tasks_stub_, &v1::Tasks::Stub::DeleteTask, request, &response);
-  if (!Accepted(status, "DeleteTask", task->second.Describe())) return;
+  if (!Accepted(status, "DeleteTask", task->second)) return;
   Forget(task);
   ++tally_.deleted;
 }

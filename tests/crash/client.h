@@ -79,6 +79,7 @@ class Client {
   // Whether the answer came from the server. If not, the connection is lost.
   bool Answered(const grpc::Status& status);
   // The same for calls that the server cannot refuse.
+  bool Accepted(const grpc::Status& status, const std::string& call, const AcknowledgedTask& about);
   bool Accepted(const grpc::Status& status, const std::string& call, const std::string& about);
   // What was just acknowledged must be safe by now.
   void KillOneTimeIn(int times);

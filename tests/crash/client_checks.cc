@@ -123,7 +123,7 @@ void Client::Settle() {
   for (auto& [submission, task] : tasks_) {
     v1::Task answer;
     const grpc::Status status = errand::Wait(*tasks_stub_, task.name(), 30'000, &answer);
-    if (!Accepted(status, "WaitTask", task.Describe())) continue;
+    if (!Accepted(status, "WaitTask", task)) continue;
     See(task, answer);
     if (!task.ended()) {
       ADD_FAILURE() << "it never ends: " << task.Describe();
