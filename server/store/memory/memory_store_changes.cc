@@ -29,8 +29,8 @@ absl::StatusOr<Record*> MemoryStore::CancelOne(const ChangeRequest& request, abs
       break;
     case v1::TASK_STATE_SCHEDULED:
     case v1::TASK_STATE_QUEUED:
-      *record->Grown().output.mutable_error() = task::ToProto(
-          task::Error(absl::StatusCode::kCancelled, "CANCELLED", "cancelled before an attempt was running"));
+      record->Grown().output.error = KeepError(task::ToProto(
+          task::Error(absl::StatusCode::kCancelled, "CANCELLED", "cancelled before an attempt was running")));
       End(record, v1::TASK_STATE_CANCELLED, now, deferred);
       break;
     case v1::TASK_STATE_RUNNING:
@@ -73,7 +73,7 @@ absl::StatusOr<Record*> MemoryStore::RetryOne(const ChangeRequest& request, absl
   queue->live_bytes += record->bytes();
   record->history->expires = absl::InfiniteFuture();
   record->history->tries = 0;
-  record->history->output.clear_end_time();
+  record->history->output.end = absl::InfiniteFuture();
   JoinKeyLine(record);
   Enqueue(record, /*again=*/false, now, deferred);
   return record;
@@ -98,15 +98,14 @@ absl::Status MemoryStore::FinishOne(FinishRequest& request, absl::Time now, Defe
   Record* record = FindLeased(request.lease);
   if (record == nullptr) return StaleLease(request.lease);
   History& past = *record->history;
-  v1::Task& output = past.output;
-  record->EndAttempt(request.error, &request.usage, now);
+  const auto error = KeepError(std::move(request.error));
+  const KeptUsage usage(request.usage);
+  record->EndAttempt(error, usage, now);
   // A released attempt did not end by itself: what it has to say does not count.
   if (request.verdict != Verdict::kReleased) {
-    output.clear_error();
-    output.clear_result();
-    if (request.error.code() != 0) output.mutable_error()->Swap(&request.error);
-    if (request.result.ByteSizeLong() != 0) output.mutable_result()->Swap(&request.result);
-    output.mutable_usage()->Swap(&request.usage);
+    past.output.error = error;
+    past.output.result = request.result.SerializeAsString();
+    past.output.usage = usage;
   }
   const bool cancelled = past.cancel_requested;
   switch (request.verdict) {

@@ -29,16 +29,16 @@ void DescribeState(const Record& record, absl::Time now, absl::Time due, TaskMov
 void DescribeMove(const Record& record, absl::Time now, absl::Time due, TaskMoved& moved) {
   DescribeState(record, now, due, moved);
   if (record.history == nullptr) return;
-  const v1::Task& output = record.history->output;
+  const Output& output = record.history->output;
   moved.set_tries(record.history->tries);
-  moved.set_attempt_count(output.attempt_count());
-  if (!output.attempts().empty()) *moved.mutable_attempt() = *output.attempts().rbegin();
-  if (output.has_error()) *moved.mutable_error() = output.error();
-  if (output.has_usage()) *moved.mutable_usage() = output.usage();
+  moved.set_attempt_count(output.attempt_count);
+  if (!output.attempts.empty()) output.attempts.back().AddTo(*moved.mutable_attempt());
+  if (output.error != nullptr) *moved.mutable_error() = *output.error;
+  if (output.usage.has_value()) output.usage.AddTo(*moved.mutable_usage());
   if (record.state == v1::TASK_STATE_RUNNING) {
     moved.set_lease_token(record.history->lease_token);
-  } else if (output.has_result()) {
-    *moved.mutable_result() = output.result();
+  } else {
+    moved.set_result(output.result);
   }
 }
 

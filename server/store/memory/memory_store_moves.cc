@@ -73,9 +73,9 @@ ClaimedTask MemoryStore::Start(Record* record, const ClaimRequest& request, absl
   SetAlarm(record, now + request.lease_duration);
   claimed.lease = {record->name(), past.lease_token};
   if (record->script != nullptr) claimed.script = record->script->script;
-  claimed.attempt = past.output.attempt_count();
+  claimed.attempt = past.output.attempt_count;
   claimed.tries = past.tries;
-  if (past.output.has_result()) claimed.previous_result = past.output.result();
+  if (!past.output.result.empty()) (void)claimed.previous_result.ParseFromString(past.output.result);
   record->Enter(v1::TASK_STATE_RUNNING, now);
   LogMoved(*record, now);
   NotifyWatchers(record, deferred);
@@ -96,7 +96,7 @@ void MemoryStore::End(Record* record, v1::TaskState state, absl::Time now, Defer
   if (record->waiting) queue->lines[static_cast<size_t>(record->kind)].Remove(record);
   DropLease(record);
   DropBody(record);
-  *record->Grown().output.mutable_end_time() = task::ToProto(now);
+  record->Grown().output.end = now;
   record->Enter(state, now);
   queue->live_bytes -= record->bytes();
   queue->finished.Add(now);
@@ -110,8 +110,8 @@ void MemoryStore::End(Record* record, v1::TaskState state, absl::Time now, Defer
 }
 
 void MemoryStore::Expire(Record* record, absl::Time now, Deferred& deferred) {
-  *record->Grown().output.mutable_error() = task::ToProto(task::Error(
-      absl::StatusCode::kDeadlineExceeded, "EXPIRED", "the task had not started before its expire_time"));
+  record->Grown().output.error = KeepError(task::ToProto(task::Error(
+      absl::StatusCode::kDeadlineExceeded, "EXPIRED", "the task had not started before its expire_time")));
   End(record, v1::TASK_STATE_EXPIRED, now, deferred);
 }
 
@@ -119,9 +119,9 @@ void MemoryStore::ExpireLease(Record* record, absl::Time now, Deferred& deferred
   History& past = *record->history;
   const bool cancelled = past.cancel_requested;
   DropLease(record);
-  *past.output.mutable_error() = task::ToProto(task::Error(absl::StatusCode::kUnavailable, "LEASE_EXPIRED",
-                                                           "the server that ran it stopped answering"));
-  record->EndAttempt(past.output.error(), nullptr, now);
+  past.output.error = KeepError(task::ToProto(task::Error(absl::StatusCode::kUnavailable, "LEASE_EXPIRED",
+                                                          "the server that ran it stopped answering")));
+  record->EndAttempt(past.output.error, KeptUsage(), now);
   const absl::StatusOr<v1::Task> asked = ReadTask(*record);
   const auto backoff =
       asked.ok() ? task::NextBackoff(asked->retry_policy(), past.tries) : std::optional<absl::Duration>();
@@ -293,7 +293,7 @@ void MemoryStore::ForgetOldTasks(absl::Time now, Deferred& deferred) {
   while (!ended_.empty()) {
     Record* oldest = ended_.begin()->second;
     const bool too_many = static_cast<int64_t>(ended_.size()) > options_.max_ended_tasks;
-    const absl::Time end = task::FromProto(oldest->history->output.end_time());
+    const absl::Time end = oldest->history->output.end.get();
     if (!too_many && end + options_.max_ended_age > now) break;
     Forget(oldest, deferred);
   }
@@ -346,8 +346,8 @@ absl::Time MemoryStore::NextAlarm() const {
   if (!purges_.empty()) return absl::InfinitePast();
   absl::Time next = alarms_.empty() ? absl::InfiniteFuture() : alarms_.begin()->time;
   if (!ended_.empty()) {
-    const v1::Task& oldest = ended_.begin()->second->history->output;
-    next = std::min(next, task::FromProto(oldest.end_time()) + options_.max_ended_age);
+    const Record* const oldest = ended_.begin()->second;
+    next = std::min(next, oldest->history->output.end.get() + options_.max_ended_age);
   }
   return next;
 }

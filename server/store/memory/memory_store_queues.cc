@@ -63,9 +63,8 @@ void MemoryStore::ForgetOldTasksOf(Queue* queue, absl::Time now, Deferred& defer
     const bool too_many =
         retention.max_count() > 0 && static_cast<int64_t>(queue->ended.size()) > retention.max_count();
     const absl::Time forget_at =
-        retention.has_max_age()
-            ? task::FromProto(oldest->history->output.end_time()) + task::FromProto(retention.max_age())
-            : absl::InfiniteFuture();
+        retention.has_max_age() ? oldest->history->output.end.get() + task::FromProto(retention.max_age())
+                                : absl::InfiniteFuture();
     if (!too_many && forget_at > now) {
       SetQueueAlarm(queue, std::min(queue->alarm, forget_at));
       break;

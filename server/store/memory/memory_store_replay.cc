@@ -419,16 +419,17 @@ absl::Status MemoryStore::Replay::Place(Record* record) {
 absl::Status MemoryStore::Replay::Interrupt(Record* record, absl::Time now, Deferred& deferred) {
   History& past = *record->history;
   past.lease_token = 0;
-  const google::rpc::Status error = task::ToProto(task::Error(
-      absl::StatusCode::kUnavailable, "SERVER_ENDED", "the server that ran it ended before the attempt did"));
-  record->EndAttempt(error, nullptr, now);
+  const auto error =
+      KeepError(task::ToProto(task::Error(absl::StatusCode::kUnavailable, "SERVER_ENDED",
+                                          "the server that ran it ended before the attempt did")));
+  record->EndAttempt(error, KeptUsage(), now);
   const absl::StatusOr<v1::Task> asked = store_.ReadTask(*record);
   if (!asked.ok()) return asked.status();
   const int max_tries = std::max(kMaxInterruptedTries, asked->retry_policy().max_attempts());
   if (past.cancel_requested) {
     store_.End(record, v1::TASK_STATE_CANCELLED, now, deferred);
   } else if (past.tries >= max_tries) {
-    *past.output.mutable_error() = error;
+    past.output.error = error;
     store_.End(record, v1::TASK_STATE_FAILED, now, deferred);
   } else {
     store_.Enqueue(record, /*again=*/true, now, deferred);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -80,6 +81,8 @@ struct Queue {
 
   std::array<int64_t, v1::TaskState_ARRAYSIZE> by_state{};
   int64_t live_bytes = 0;
+  std::unordered_set<std::string> workers;  // The names of those that its attempts ran on: a few.
+
   absl::btree_map<uint64_t, Record*> records;  // All, by Record::order.
   absl::btree_map<uint64_t, Record*> ended;    // By Record::position.
   std::array<WaitingLine, task::kHandlerKinds> lines;

@@ -13,7 +13,7 @@
 namespace errand::store {
 namespace {
 
-constexpr int kMaxAttemptsKept = 100;
+constexpr size_t kMaxAttemptsKept = 100;
 
 }  // namespace
 
@@ -91,45 +91,45 @@ void Record::AddOutput(v1::TaskView view, v1::Task& task) const {
   task.set_state(state);
   *task.mutable_create_time() = task::ToProto(create_time());
   task.set_etag(Etag());
-  if (history == nullptr) return;
-  const v1::Task& output = history->output;
-  task.set_attempt_count(output.attempt_count());
-  if (output.has_progress()) *task.mutable_progress() = output.progress();
-  if (output.has_error()) *task.mutable_error() = output.error();
-  if (output.has_usage()) *task.mutable_usage() = output.usage();
-  if (output.has_start_time()) *task.mutable_start_time() = output.start_time();
-  if (output.has_end_time()) *task.mutable_end_time() = output.end_time();
-  if (view != v1::TASK_VIEW_FULL) return;
-  if (output.has_result()) *task.mutable_result() = output.result();
-  *task.mutable_attempts() = output.attempts();
+  if (history != nullptr) history->output.AddTo(view, task);
 }
 
 std::string Record::Etag() const { return absl::StrCat(absl::Hex(order), "-", revision); }
 
 void Record::StartAttempt(const std::string& worker, absl::Time now) {
-  v1::Task& output = Grown().output;
-  output.set_attempt_count(output.attempt_count() + 1);
+  Output& output = Grown().output;
+  ++output.attempt_count;
   ++history->tries;
-  *output.mutable_start_time() = task::ToProto(now);
-  output.clear_progress();
-  v1::Attempt& attempt = *AddAttempt();
-  attempt.set_number(output.attempt_count());
-  attempt.set_worker(worker);
-  *attempt.mutable_start_time() = output.start_time();
+  output.progress = nullptr;
+  KeptAttempt& attempt = AddAttempt();
+  attempt.number = output.attempt_count;
+  attempt.worker = &*queue->workers.insert(worker).first;
+  attempt.start = now;
   history->expires = absl::InfiniteFuture();
 }
 
-v1::Attempt* Record::AddAttempt() {
-  v1::Task& output = history->output;
-  if (output.attempts_size() >= kMaxAttemptsKept) output.mutable_attempts()->DeleteSubrange(0, 1);
-  return output.add_attempts();
+KeptAttempt& Record::AddAttempt() {
+  std::vector<KeptAttempt>& attempts = history->output.attempts;
+  if (attempts.size() >= kMaxAttemptsKept) attempts.erase(attempts.begin());
+  return attempts.emplace_back();
 }
 
-void Record::EndAttempt(const google::rpc::Status& error, const v1::Usage* usage, absl::Time now) {
-  v1::Attempt& attempt = *history->output.mutable_attempts()->rbegin();
-  *attempt.mutable_end_time() = task::ToProto(now);
-  if (error.code() != 0) *attempt.mutable_error() = error;
-  if (usage != nullptr) *attempt.mutable_usage() = *usage;
+KeptAttempt Record::Keep(const v1::Attempt& attempt) const {
+  KeptAttempt kept;
+  kept.number = attempt.number();
+  if (attempt.has_start_time()) kept.start = task::FromProto(attempt.start_time());
+  if (attempt.has_end_time()) kept.end = task::FromProto(attempt.end_time());
+  kept.worker = &*queue->workers.insert(attempt.worker()).first;
+  kept.error = KeepError(attempt.error());
+  if (attempt.has_usage()) kept.usage = KeptUsage(attempt.usage());
+  return kept;
+}
+
+void Record::EndAttempt(std::shared_ptr<const google::rpc::Status> error, KeptUsage usage, absl::Time now) {
+  KeptAttempt& attempt = history->output.attempts.back();
+  attempt.end = now;
+  attempt.error = std::move(error);
+  attempt.usage = usage;
 }
 
 History& Record::Grown() {
@@ -137,7 +137,10 @@ History& Record::Grown() {
   history = std::make_unique<History>();
   history->queued_time = create_time();
   // What a task without history has gone through. It is no news for those who watch the queue.
-  if (state == v1::TASK_STATE_QUEUED) AddPlain(create_time());
+  if (state == v1::TASK_STATE_QUEUED) {
+    ++history->next_sequence;
+    history->events.push_back({nullptr, create_nanos, 0, state});
+  }
   return *history;
 }
 
@@ -147,31 +150,34 @@ void Record::Enter(v1::TaskState new_state, absl::Time now, absl::Time due) {
   const bool implied =
       created && new_state == v1::TASK_STATE_QUEUED && queue->log == nullptr && history == nullptr;
   if (!implied) Grown();
+  KeepEnd();
   queue->Moved(state, new_state);
   state = new_state;
   ++revision;
   if (implied) return;
-  const v1::Task& output = history->output;
-  const bool attempted = state != v1::TASK_STATE_RUNNING && (output.has_result() || output.has_usage());
-  if (queue->log == nullptr && !output.has_error() && !attempted && state != v1::TASK_STATE_SCHEDULED) {
-    AddPlain(now);
-    return;
+  const Output& output = history->output;
+  // The end is told from the output, which stays as it is from now on.
+  const bool tells_more =
+      !ended() && (state == v1::TASK_STATE_SCHEDULED || output.error != nullptr ||
+                   (state != v1::TASK_STATE_RUNNING && (!output.result.empty() || output.usage.has_value())));
+  KeptEvent event{nullptr, absl::ToUnixNanos(now), output.attempt_count, state};
+  std::shared_ptr<v1::TaskEvent> made;
+  if (tells_more || queue->log != nullptr) made = Make(event, history->next_sequence);
+  if (tells_more) {
+    AddOutcome(*made->mutable_state());
+    if (state == v1::TASK_STATE_SCHEDULED) {
+      *made->mutable_state()->mutable_schedule_time() = task::ToProto(due);
+    }
+    event.made = made;
   }
-  auto event = std::make_shared<v1::TaskEvent>();
-  v1::StateChange& change = *event->mutable_state();
-  change.set_state(state);
-  if (output.has_error()) *change.mutable_error() = output.error();
-  if (output.has_result() && attempted) *change.mutable_result() = output.result();
-  if (output.has_usage() && attempted) *change.mutable_usage() = output.usage();
-  if (state == v1::TASK_STATE_SCHEDULED) *change.mutable_schedule_time() = task::ToProto(due);
-  Add(std::move(event), now);
+  Add(std::move(event), std::move(made));
 }
 
 bool Record::Replaces(const v1::TaskEvent& event) const {
   if (!event.has_progress() || history == nullptr) return false;
   const auto& events = history->events;
   const v1::TaskEvent* const last = events.size() > history->dropped ? events.back().made.get() : nullptr;
-  return last != nullptr && last->has_progress() && last->attempt() == history->output.attempt_count() &&
+  return last != nullptr && last->has_progress() && last->attempt() == history->output.attempt_count &&
          latest_sequence() > history->read_sequence &&
          (queue->log == nullptr || !queue->log->HasBeenRead(history->log_position));
 }
@@ -180,7 +186,7 @@ void Record::AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_
   History& past = Grown();
   auto& events = past.events;
   if (event.has_progress()) {
-    *past.output.mutable_progress() = event.progress();
+    past.output.progress = std::make_unique<v1::Progress>(event.progress());
     ++revision;
   }
   if (replaces) {
@@ -188,7 +194,9 @@ void Record::AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_
     --past.next_sequence;
     if (queue->log != nullptr && past.log_position != 0) queue->log->Drop(past.log_position);
   }
-  Add(std::make_shared<v1::TaskEvent>(std::move(event)), now);
+  Stamp(event, past.next_sequence, past.output.attempt_count, now);
+  const auto made = std::make_shared<const v1::TaskEvent>(std::move(event));
+  Add({made}, made);
   if (events.size() - past.dropped > max_events) events[past.dropped++] = {};
   if (past.dropped > max_events) {
     events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(past.dropped));
@@ -198,6 +206,7 @@ void Record::AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_
 
 void Record::Replay(const TaskMoved& moved) {
   const absl::Time time = absl::FromUnixNanos(moved.time());
+  KeepEnd();
   position = moved.position();
   if (moved.key_position() != 0 || history != nullptr) Grown().key_position = moved.key_position();
   if (moved.never_expires() && history != nullptr) history->expires = absl::InfiniteFuture();
@@ -205,29 +214,23 @@ void Record::Replay(const TaskMoved& moved) {
   // The first state of a task has no history.
   if (state != v1::TASK_STATE_UNSPECIFIED) {
     History& past = Grown();
-    v1::Task& output = past.output;
+    Output& output = past.output;
     past.tries = moved.tries();
     past.lease_token = moved.lease_token();
     past.cancel_requested = false;
     if (moved.has_attempt()) {
-      v1::Attempt* attempt = output.attempts().empty() ? nullptr : &*output.mutable_attempts()->rbegin();
-      if (attempt == nullptr || attempt->number() != moved.attempt().number()) attempt = AddAttempt();
-      *attempt = moved.attempt();
-      *output.mutable_start_time() = moved.attempt().start_time();
+      const bool news = output.attempts.empty() || output.attempts.back().number != moved.attempt().number();
+      (news ? AddAttempt() : output.attempts.back()) = Keep(moved.attempt());
     }
-    output.set_attempt_count(moved.attempt_count());
-    output.clear_error();
-    if (moved.has_error()) *output.mutable_error() = moved.error();
-    output.clear_usage();
-    if (moved.has_usage()) *output.mutable_usage() = moved.usage();
+    output.attempt_count = moved.attempt_count();
+    output.error = KeepError(moved.error());
+    output.usage = moved.has_usage() ? KeptUsage(moved.usage()) : KeptUsage();
     if (moved.state() == v1::TASK_STATE_RUNNING) {
-      output.clear_progress();
+      output.progress = nullptr;
     } else {
-      output.clear_result();
-      if (moved.has_result()) *output.mutable_result() = moved.result();
+      output.result = moved.result();
     }
-    output.clear_end_time();
-    if (task::IsTerminal(moved.state())) *output.mutable_end_time() = task::ToProto(time);
+    output.end = task::IsTerminal(moved.state()) ? time : absl::InfiniteFuture();
   }
   Enter(moved.state(), time, absl::FromUnixNanos(moved.due()));
   revision = moved.revision();
@@ -239,7 +242,14 @@ void Record::Restore(const TaskMoved& present, const TaskPast& past) {
   position = present.position();
   revision = present.revision();
   History& own = Grown();
-  own.output = past.output();
+  const v1::Task& output = past.output();
+  own.output.attempt_count = output.attempt_count();
+  if (output.has_end_time()) own.output.end = task::FromProto(output.end_time());
+  if (output.has_usage()) own.output.usage = KeptUsage(output.usage());
+  own.output.error = KeepError(output.error());
+  own.output.result = output.result().SerializeAsString();
+  if (output.has_progress()) own.output.progress = std::make_unique<v1::Progress>(output.progress());
+  for (const v1::Attempt& attempt : output.attempts()) own.output.attempts.push_back(Keep(attempt));
   own.tries = past.tries();
   own.events.clear();
   for (const PastEvent& event : past.events()) {
@@ -257,12 +267,15 @@ void Record::Restore(const TaskMoved& present, const TaskPast& past) {
 }
 
 void Record::DescribePast(TaskPast& past) const {
-  *past.mutable_output() = history->output;
-  for (size_t i = history->dropped; i < history->events.size(); ++i) {
+  history->output.AddTo(v1::TASK_VIEW_FULL, *past.mutable_output());
+  const size_t size = history->events.size();
+  for (size_t i = history->dropped; i < size; ++i) {
     const KeptEvent& event = history->events[i];
     PastEvent& described = *past.add_events();
     if (event.made != nullptr) {
       *described.mutable_event() = *event.made;
+    } else if (task::IsTerminal(event.state)) {
+      *described.mutable_event() = *Make(event, history->next_sequence - static_cast<int64_t>(size - i));
     } else {
       described.set_time(event.unix_nanos);
       described.set_attempt(event.attempt);
@@ -275,31 +288,39 @@ void Record::DescribePast(TaskPast& past) const {
   past.set_cancel_requested(history->cancel_requested);
 }
 
-void Record::Add(std::shared_ptr<v1::TaskEvent> event, absl::Time now) {
-  event->set_sequence(history->next_sequence++);
-  event->set_task(name());
-  event->set_attempt(history->output.attempt_count());
-  *event->mutable_event_time() = task::ToProto(now);
-  history->log_position = queue->log != nullptr ? queue->log->Append(event) : 0;
-  KeptEvent kept;
-  kept.made = std::move(event);
-  history->events.push_back(std::move(kept));
-}
-
-void Record::AddPlain(absl::Time now) {
+void Record::Add(KeptEvent event, std::shared_ptr<const v1::TaskEvent> made) {
   ++history->next_sequence;
-  history->log_position = 0;
-  history->events.push_back({nullptr, absl::ToUnixNanos(now), history->output.attempt_count(), state});
+  history->log_position = queue->log != nullptr ? queue->log->Append(std::move(made)) : 0;
+  history->events.push_back(std::move(event));
 }
 
-std::shared_ptr<const v1::TaskEvent> Record::Make(const KeptEvent& event, int64_t sequence) const {
+void Record::Stamp(v1::TaskEvent& event, int64_t sequence, int32_t attempt, absl::Time time) const {
+  event.set_sequence(sequence);
+  event.set_task(name());
+  event.set_attempt(attempt);
+  *event.mutable_event_time() = task::ToProto(time);
+}
+
+std::shared_ptr<v1::TaskEvent> Record::Make(const KeptEvent& event, int64_t sequence) const {
   auto made = std::make_shared<v1::TaskEvent>();
-  made->set_sequence(sequence);
-  made->set_task(name());
-  made->set_attempt(event.attempt);
-  *made->mutable_event_time() = task::ToProto(absl::FromUnixNanos(event.unix_nanos));
+  Stamp(*made, sequence, event.attempt, absl::FromUnixNanos(event.unix_nanos));
   made->mutable_state()->set_state(event.state);
+  if (task::IsTerminal(event.state)) AddOutcome(*made->mutable_state());
   return made;
+}
+
+void Record::AddOutcome(v1::StateChange& change) const {
+  const Output& output = history->output;
+  if (output.error != nullptr) *change.mutable_error() = *output.error;
+  if (change.state() == v1::TASK_STATE_RUNNING) return;
+  if (!output.result.empty()) (void)change.mutable_result()->ParseFromString(output.result);
+  if (output.usage.has_value()) output.usage.AddTo(*change.mutable_usage());
+}
+
+void Record::KeepEnd() {
+  if (!ended() || history->events.empty()) return;
+  KeptEvent& end = history->events.back();
+  if (end.made == nullptr) end.made = Make(end, latest_sequence());
 }
 
 EventBatch Record::EventsAfter(int64_t sequence, int max_events) {
@@ -309,8 +330,9 @@ EventBatch Record::EventsAfter(int64_t sequence, int max_events) {
       past.events.begin() + static_cast<std::ptrdiff_t>(past.dropped) + (sequence + 1 - oldest_sequence());
   const auto last = first + std::min<int64_t>(max_events, past.events.end() - first);
   for (auto event = first; event != last; ++event) {
-    if (event->made == nullptr) event->made = Make(*event, past.next_sequence - (past.events.end() - event));
-    batch.events.push_back(event->made);
+    batch.events.push_back(event->made != nullptr
+                               ? event->made
+                               : Make(*event, past.next_sequence - (past.events.end() - event)));
   }
   batch.ended = ended() && last == past.events.end();
   if (!batch.events.empty()) {

@@ -11,6 +11,7 @@
 #include "errand/v1/task.pb.h"
 #include "server/store/memory/body.h"
 #include "server/store/memory/journal.h"
+#include "server/store/memory/output.h"
 #include "server/store/task_store.h"
 #include "server/task/state.h"
 
@@ -23,7 +24,8 @@ struct KeyLine;
 struct Queue;
 struct ScriptVersion;
 
-// An event of a task. One that says nothing but a state, as most do, is not made before somebody reads it.
+// An event of a task. Most are made for each who reads them: those that say nothing but a state, and the
+// task's end, which says what its output says.
 struct KeptEvent {
   std::shared_ptr<const v1::TaskEvent> made;
   // Of one that is not made.
@@ -32,25 +34,10 @@ struct KeptEvent {
   v1::TaskState state = v1::TASK_STATE_UNSPECIFIED;
 };
 
-// A time that most records do not have: eight bytes.
-class OptionalTime {
- public:
-  OptionalTime& operator=(absl::Time time) {
-    nanos_ = time == absl::InfiniteFuture() ? kNone : absl::ToUnixNanos(time);
-    return *this;
-  }
-  // Infinite where there is none.
-  absl::Time get() const { return nanos_ == kNone ? absl::InfiniteFuture() : absl::FromUnixNanos(nanos_); }
-
- private:
-  static constexpr int64_t kNone = INT64_MAX;
-  int64_t nanos_ = kNone;
-};
-
 // What a task has gone through, and what only some have. Most of the tasks that wait have gone through
 // nothing yet but being queued, and have no History: that keeps them small.
 struct History {
-  v1::Task output;    // The output-only fields that change after creation, but state and etag.
+  Output output;
   int32_t tries = 0;  // Attempts since the last Retry.
 
   std::vector<KeptEvent> events;
@@ -102,7 +89,7 @@ struct Record {
   absl::string_view ordering_key() const { return {text() + id_size, key_size}; }
   std::string name() const;
   bool ended() const { return task::IsTerminal(state); }
-  bool started() const { return history != nullptr && history->output.attempt_count() > 0; }
+  bool started() const { return history != nullptr && history->output.attempt_count > 0; }
   int64_t latest_sequence() const { return history == nullptr ? 1 : history->next_sequence - 1; }
   int64_t oldest_sequence() const;
   absl::Time create_time() const { return absl::FromUnixNanos(create_nanos); }
@@ -123,8 +110,8 @@ struct Record {
   void Enter(v1::TaskState state, absl::Time now, absl::Time due = absl::InfiniteFuture());
   // Counts an attempt and adds it to the history of attempts. Before Enter.
   void StartAttempt(const std::string& worker, absl::Time now);
-  // Completes that entry. `usage` may be null.
-  void EndAttempt(const google::rpc::Status& error, const v1::Usage* usage, absl::Time now);
+  // Completes that entry. `error` may be null.
+  void EndAttempt(std::shared_ptr<const google::rpc::Status> error, KeptUsage usage, absl::Time now);
   // Whether an event that an attempt reports takes the place of the last one, which nobody has read.
   bool Replaces(const v1::TaskEvent& event) const;
   // Adds such an event. At most `max_events` are kept.
@@ -181,12 +168,18 @@ struct Record {
   char* text() { return reinterpret_cast<char*>(this + 1); }
   const char* text() const { return reinterpret_cast<const char*>(this + 1); }
   // An entry in the history of attempts; of many the first is dropped.
-  v1::Attempt* AddAttempt();
-  // Adds an event to the task's and to the queue's log.
-  void Add(std::shared_ptr<v1::TaskEvent> event, absl::Time now);
-  // Adds an event of the present state to the task's, to be made later.
-  void AddPlain(absl::Time now);
-  std::shared_ptr<const v1::TaskEvent> Make(const KeptEvent& event, int64_t sequence) const;
+  KeptAttempt& AddAttempt();
+  KeptAttempt Keep(const v1::Attempt& attempt) const;
+  // Adds an event to the task's and to the queue's log; `made` is the same, and null if the queue has none.
+  void Add(KeptEvent event, std::shared_ptr<const v1::TaskEvent> made);
+  // Fills in what all events have.
+  void Stamp(v1::TaskEvent& event, int64_t sequence, int32_t attempt, absl::Time time) const;
+  // Makes an event that is not made.
+  std::shared_ptr<v1::TaskEvent> Make(const KeptEvent& event, int64_t sequence) const;
+  // Adds what the output says now.
+  void AddOutcome(v1::StateChange& change) const;
+  // Has the event of the task's end made, where it has ended: the output is about to change.
+  void KeepEnd();
 };
 
 }  // namespace errand::store

@@ -195,7 +195,7 @@ class Changes {
     Attempt(first, past.mutable_output()->add_attempts());
     if (input_.Wrong()) past.mutable_output()->clear_attempts();
     *past.mutable_output()->mutable_error() = first.error();
-    *past.mutable_output()->mutable_result() = first.result();
+    (void)past.mutable_output()->mutable_result()->ParseFromString(first.result());
     past.mutable_output()->set_attempt_count(first.attempt_count());
     if (input_.Byte() % 2 == 0) {
       past.mutable_output()->mutable_end_time()->set_seconds(input_.Number(kNow / kSecond));
@@ -220,6 +220,12 @@ class Changes {
   }
 
   v1::TaskState AnyState() { return static_cast<v1::TaskState>(input_.Number(1 + input_.Byte() % 7)); }
+
+  static std::string Result() {
+    v1::TaskResult result;
+    result.set_data("data");
+    return result.SerializeAsString();
+  }
 
   void Attempt(const TaskMoved& moved, v1::Attempt* attempt) {
     attempt->set_number(input_.Number(moved.attempt_count()));
@@ -247,7 +253,7 @@ class Changes {
     moved.set_tries(input_.Number(known.attempts));
     moved.set_attempt_count(input_.Number(known.attempts));
     if (known.state == v1::TASK_STATE_FAILED || input_.Wrong()) moved.mutable_error()->set_code(2);
-    if (known.state == v1::TASK_STATE_SUCCEEDED || input_.Wrong()) moved.mutable_result()->set_data("data");
+    if (known.state == v1::TASK_STATE_SUCCEEDED || input_.Wrong()) moved.set_result(Result());
     if (input_.Flag(known.state == v1::TASK_STATE_RUNNING))
       moved.set_lease_token(input_.Number(next_token_++));
   }
