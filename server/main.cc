@@ -247,7 +247,7 @@ int Run(const config::Config& config) {
     auto created = handlers::LuaHandler::Create(std::move(options), zygote.get());
     if (!created.ok()) return Fail("cannot run Lua", created.status());
     lua = *std::move(created);
-    executor.AddHandler(errand::task::HandlerKind::kLua, lua.get());
+    executor.AddHandler(errand::task::HandlerKind::kLua, lua.get(), &lua_loop);
     checker = std::make_unique<handlers::SourceChecker>(zygote.get());
     check_source = [&checker](std::string field, const std::string& source,
                               absl::AnyInvocable<void(absl::Status)> done) {
@@ -265,7 +265,7 @@ int Run(const config::Config& config) {
     auto created = handlers::EmailHandler::Create(EmailOptions(config), &email_loop);
     if (!created.ok()) return Fail("cannot deliver e-mail", created.status());
     email = *std::move(created);
-    executor.AddHandler(errand::task::HandlerKind::kEmail, email.get());
+    executor.AddHandler(errand::task::HandlerKind::kEmail, email.get(), &email_loop);
   }
 
   service::TasksService tasks(&store, std::move(check_source));

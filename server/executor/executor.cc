@@ -70,8 +70,12 @@ Executor::~Executor() {
   timer_gone.WaitForNotification();
 }
 
-void Executor::AddHandler(task::HandlerKind kind, handlers::Handler* handler) {
-  lanes_.push_back(std::make_unique<Lane>(Lane{kind, handler}));
+void Executor::AddHandler(task::HandlerKind kind, handlers::Handler* handler, io::Loop* loop) {
+  auto lane = std::make_unique<Lane>();
+  lane->kind = kind;
+  lane->handler = handler;
+  lane->loop = loop;
+  lanes_.push_back(std::move(lane));
 }
 
 void Executor::Start() {
@@ -212,34 +216,56 @@ void Executor::OnResumed(handlers::AttemptId id) {
 }
 
 void Executor::OnDone(handlers::AttemptId id, handlers::Outcome outcome) {
-  Running done;
+  std::shared_ptr<const store::Lease> lease;
+  std::unique_ptr<const v1::RetryPolicy> retry_policy;
+  Lane* lane;
+  int32_t tries;
+  bool released;
   {
     absl::MutexLock lock(&mu_);
-    ++callbacks_;
     // What Stop and Drain need of it stays.
     Running& running = running_.at(id);
-    done.lease = running.lease;
-    done.retry_policy = std::move(running.retry_policy);
-    done.tries = running.tries;
-    done.lane = running.lane;
-    done.released = running.released;
+    lease = running.lease;
+    retry_policy = std::move(running.retry_policy);
+    lane = running.lane;
+    tries = running.tries;
+    released = running.released;
+  }
+  Ended ended{id, Judge(*lease, retry_policy == nullptr ? v1::RetryPolicy() : *retry_policy, tries, outcome)};
+  if (released && ended.request.verdict == store::Verdict::kCancelled) {
+    ended.request.verdict = store::Verdict::kReleased;
+  }
+  {
+    absl::MutexLock lock(&mu_);
+    lane->ended.push_back(std::move(ended));
+    if (lane->ended.size() > 1) return;  // Whoever came first has posted it.
+    ++callbacks_;
+  }
+  lane->loop->Post([this, lane] { Report(lane); });
+}
+
+void Executor::Report(Lane* lane) {
+  std::vector<Ended> ended;
+  {
+    absl::MutexLock lock(&mu_);
+    ended.swap(lane->ended);
   }
   std::vector<store::FinishRequest> requests;
-  requests.push_back(Judge(*done.lease, done.retry_policy == nullptr ? v1::RetryPolicy() : *done.retry_policy,
-                           done.tries, outcome));
-  if (done.released && requests[0].verdict == store::Verdict::kCancelled) {
-    requests[0].verdict = store::Verdict::kReleased;
-  }
+  requests.reserve(ended.size());
+  for (Ended& one : ended) requests.push_back(std::move(one.request));
   // A stale lease: the store gave the task to somebody else, whose outcome counts.
   store_->Finish(std::move(requests), [](std::vector<absl::Status>) {});
   {
     // Only now: Drain returns when nothing is left to be reported.
     absl::MutexLock lock(&mu_);
-    running_.erase(id);
-    by_lease_.erase(done.lease->token);
-    --done.lane->running;
+    for (const Ended& one : ended) {
+      const auto running = running_.find(one.id);
+      by_lease_.erase(running->second.lease->token);
+      running_.erase(running);
+    }
+    lane->running -= static_cast<int>(ended.size());
   }
-  Fill(done.lane);
+  Fill(lane);
   absl::MutexLock lock(&mu_);
   --callbacks_;
 }

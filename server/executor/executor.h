@@ -30,8 +30,10 @@ class Executor : private store::LeaseHolder {
   // Drain must have returned.
   ~Executor() override;
 
-  // `handler` is borrowed and must outlive the executor. At most one for each kind; before Start.
-  void AddHandler(task::HandlerKind kind, handlers::Handler* handler);
+  // `handler` is borrowed and must outlive the executor, and so must `loop`: what ends during one of its
+  // turns is reported together, and makes room for as many tasks. The loop that the handler works on is best.
+  // At most one handler for each kind; before Start.
+  void AddHandler(task::HandlerKind kind, handlers::Handler* handler, io::Loop* loop);
 
   void Start();
 
@@ -42,12 +44,18 @@ class Executor : private store::LeaseHolder {
  private:
   class Observer;
 
+  struct Ended {
+    handlers::AttemptId id;
+    store::FinishRequest request;
+  };
   // One kind of task.
   struct Lane {
     task::HandlerKind kind;
     handlers::Handler* handler;
-    int running = 0;        // Attempts that take a slot.
-    bool claiming = false;  // A claim is outstanding; then `claim` names it, once Claim has returned.
+    io::Loop* loop;
+    std::vector<Ended> ended;  // To be reported by a Report that is posted.
+    int running = 0;           // Attempts that take a slot.
+    bool claiming = false;     // A claim is outstanding; then `claim` names it, once Claim has returned.
     store::WaitId claim = 0;
     bool filling = false;  // Some thread is in Fill.
   };
@@ -67,6 +75,7 @@ class Executor : private store::LeaseHolder {
   void OnParked(handlers::AttemptId id);
   void OnResumed(handlers::AttemptId id);
   void OnDone(handlers::AttemptId id, handlers::Outcome outcome);
+  void Report(Lane* lane);
   void ExtendLeases();
 
   store::TaskStore* const store_;
@@ -79,7 +88,7 @@ class Executor : private store::LeaseHolder {
   bool draining_ ABSL_GUARDED_BY(mu_) = true;  // Until Start.
   handlers::AttemptId next_id_ ABSL_GUARDED_BY(mu_) = 1;
   absl::flat_hash_map<handlers::AttemptId, Running> running_ ABSL_GUARDED_BY(mu_);
-  int callbacks_ ABSL_GUARDED_BY(mu_) = 0;  // OnClaimed, OnParked and OnDone under way.
+  int callbacks_ ABSL_GUARDED_BY(mu_) = 0;  // OnClaimed, OnParked and Report under way, or posted.
   absl::flat_hash_map<uint64_t, handlers::AttemptId> by_lease_ ABSL_GUARDED_BY(mu_);
   // Cancels that overtook the claim they belong to, whose tasks may have to be read from a disk yet. Kept for
   // one tick of the lease timer at the least: [1] are from before the last one.

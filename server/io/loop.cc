@@ -62,9 +62,11 @@ void Loop::Post(absl::AnyInvocable<void()> closure) {
     was_empty = posted_.empty();
     posted_.push_back(std::move(closure));
   }
+  // On its own thread the loop looks before it waits again, and so it does while others' closures are there.
+  if (!was_empty || IsCurrent()) return;
   // A full counter means that the loop is about to wake up anyway.
   const uint64_t one = 1;
-  if (was_empty) (void)!write(wake_fd_, &one, sizeof one);
+  (void)!write(wake_fd_, &one, sizeof one);
 }
 
 absl::Status Loop::Add(int fd, uint32_t events, FdHandler* handler) {
@@ -91,14 +93,17 @@ void Loop::Remove(int fd, FdHandler* handler) {
 }
 
 void Loop::Run() {
+  runs_on_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   epoll_event ready[kMaxReady];
   ready_ = ready;
   for (;;) {
+    bool waits;
     {
       absl::MutexLock lock(&mu_);
-      if (stopping_ && posted_.empty()) break;
+      waits = posted_.empty();
+      if (stopping_ && waits) break;
     }
-    ready_end_ = std::max(0, epoll_wait(epoll_fd_, ready, kMaxReady, PollTimeoutMillis()));
+    ready_end_ = std::max(0, epoll_wait(epoll_fd_, ready, kMaxReady, waits ? PollTimeoutMillis() : 0));
     next_ready_ = 0;
     while (next_ready_ < ready_end_) {
       const epoll_event& event = ready[next_ready_++];

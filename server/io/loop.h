@@ -1,6 +1,7 @@
 #ifndef ERRAND_SERVER_IO_LOOP_H_
 #define ERRAND_SERVER_IO_LOOP_H_
 
+#include <atomic>
 #include <cstdint>
 #include <thread>
 #include <vector>
@@ -48,7 +49,7 @@ class Loop {
   void Post(absl::AnyInvocable<void()> closure);
 
   // True on the loop's own thread. Any thread.
-  bool IsCurrent() const { return std::this_thread::get_id() == thread_.get_id(); }
+  bool IsCurrent() const { return std::this_thread::get_id() == runs_on_.load(std::memory_order_relaxed); }
 
   // The rest is for the loop's thread only.
 
@@ -91,7 +92,8 @@ class Loop {
   int next_ready_ = 0;
   int ready_end_ = 0;
 
-  std::thread thread_;  // Last: it uses all of the above.
+  std::atomic<std::thread::id> runs_on_ = std::thread::id();  // Set by that thread.
+  std::thread thread_;                                        // Last: it uses all of the above.
 };
 
 }  // namespace errand::io

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "server/store/memory/memory_store.h"
 #include "server/task/errors.h"
 #include "tests/store/memory_store_factory.h"
@@ -90,10 +91,20 @@ class ExecutorTest : public ::testing::Test {
  protected:
   explicit ExecutorTest(int slots = 2)
       : handler_(slots), executor_(&store_.store(), &loop_, absl::Minutes(1), "here") {
-    executor_.AddHandler(task::HandlerKind::kLua, &handler_);
+    executor_.AddHandler(task::HandlerKind::kLua, &handler_, &loop_);
   }
   ~ExecutorTest() override { executor_.Drain(absl::InfinitePast()); }
 
+  // The attempt ends, and that is reported.
+  void End(handlers::AttemptId id, absl::Status status = absl::OkStatus(), bool permanent = false) {
+    handler_.End(id, std::move(status), permanent);
+    WaitForReports();
+  }
+  void WaitForReports() {
+    absl::Notification reported;
+    loop_.Post([&reported] { reported.Notify(); });
+    reported.WaitForNotification();
+  }
   v1::TaskState StateOf(const std::string& id) { return store_.Get(id)->state(); }
 
   StoreFixture store_{store::MakeMemoryStore};
@@ -105,7 +116,7 @@ class ExecutorTest : public ::testing::Test {
 TEST_F(ExecutorTest, RunsNoMoreAttemptsThanTheHandlerHasSlots) {
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(store_.Submit(StoreFixture::Lua(absl::StrCat("t", i))).ok());
   executor_.Start();
-  for (int i = 0; i < 10; ++i) handler_.End(handler_.Next());
+  for (int i = 0; i < 10; ++i) End(handler_.Next());
   EXPECT_EQ(handler_.most_running(), 2u);
   EXPECT_EQ(handler_.started(), 10);
   for (int i = 0; i < 10; ++i) EXPECT_EQ(StateOf(absl::StrCat("t", i)), v1::TASK_STATE_SUCCEEDED);
@@ -120,13 +131,13 @@ TEST_F(ExecutorTest, AnAttemptComesWithTheScriptThatItsTaskNames) {
   ASSERT_NE(handler_.script(id), nullptr);
   EXPECT_EQ(handler_.script(id)->version, 1);
   EXPECT_EQ(handler_.script(id)->source, "return 1");
-  handler_.End(id);
+  End(id);
 }
 
 TEST_F(ExecutorTest, ATaskSubmittedLaterIsStartedAtOnce) {
   executor_.Start();
   ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
-  handler_.End(handler_.Next());
+  End(handler_.Next());
   EXPECT_EQ(StateOf("a"), v1::TASK_STATE_SUCCEEDED);
 }
 
@@ -137,12 +148,12 @@ TEST_F(ExecutorTest, AnErrorIsRetriedAndAPermanentOneIsNot) {
         StoreFixture::LuaWith(id, [](auto& task) { task.mutable_retry_policy()->set_max_attempts(2); });
     ASSERT_TRUE(store_.Submit(std::move(submission)).ok());
     const bool permanent = std::string(id) == "never";
-    handler_.End(handler_.Next(), task::Error(absl::StatusCode::kUnknown, "LUA_ERROR", "no"), permanent);
+    End(handler_.Next(), task::Error(absl::StatusCode::kUnknown, "LUA_ERROR", "no"), permanent);
   }
   EXPECT_EQ(StateOf("again"), v1::TASK_STATE_SCHEDULED);
   EXPECT_EQ(StateOf("never"), v1::TASK_STATE_FAILED);
   store_.Advance(absl::Minutes(1));
-  handler_.End(handler_.Next(), task::Error(absl::StatusCode::kUnknown, "LUA_ERROR", "no"));
+  End(handler_.Next(), task::Error(absl::StatusCode::kUnknown, "LUA_ERROR", "no"));
   EXPECT_EQ(StateOf("again"), v1::TASK_STATE_FAILED) << "attempts are spent";
 }
 
@@ -154,7 +165,7 @@ TEST_F(ExecutorTest, ReportsReachTheTasksEvents) {
   event.mutable_progress()->set_completed(7);
   handler_.observer(id).OnEvent(event);
   EXPECT_EQ(store_.Get("a")->progress().completed(), 7);
-  handler_.End(id);
+  End(id);
 }
 
 TEST_F(ExecutorTest, ACancelStopsTheAttempt) {
@@ -162,6 +173,7 @@ TEST_F(ExecutorTest, ACancelStopsTheAttempt) {
   ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
   handler_.Next();
   ASSERT_TRUE(store_.Cancel("a").ok());
+  WaitForReports();
   EXPECT_EQ(StateOf("a"), v1::TASK_STATE_CANCELLED);
 }
 
@@ -170,7 +182,7 @@ TEST_F(ExecutorTest, DrainWaitsForRunningAttemptsAndStartsNoMore) {
   ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
   const handlers::AttemptId id = handler_.Next();
   std::thread drain([&] { executor_.Drain(absl::InfiniteFuture()); });
-  handler_.End(id);
+  End(id);
   drain.join();
   EXPECT_EQ(StateOf("a"), v1::TASK_STATE_SUCCEEDED);
   ASSERT_TRUE(store_.Submit(StoreFixture::Lua("b")).ok());
@@ -190,7 +202,7 @@ TEST(Executor, SubmittersAndFinishersRaceWithoutLosingATask) {
   io::Loop loop;
   FakeHandler handler(3);
   Executor executor(&store, &loop, absl::Minutes(1), "here");
-  executor.AddHandler(task::HandlerKind::kLua, &handler);
+  executor.AddHandler(task::HandlerKind::kLua, &handler, &loop);
   executor.Start();
   constexpr int kEach = 500;
   std::vector<std::thread> threads;
