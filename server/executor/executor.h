@@ -38,7 +38,7 @@ class Executor : private store::LeaseHolder {
   void Start();
 
   // Claims no more; waits until the running attempts have ended, from `deadline` on by stopping them: their
-  // tasks go back to the front of their queues. Not from the loop's thread.
+  // tasks go back to the front of their queues. Not from the thread of a loop.
   void Drain(absl::Time deadline);
 
  private:
