@@ -80,6 +80,7 @@ absl::Status CheckMoved(const TaskMoved& moved) {
   if (!IsMove(moved) || runs != (moved.lease_token() != 0) || (runs && !moved.has_attempt())) {
     return Impossible(absl::StrCat("a task enters state ", moved.state(), " as none does"));
   }
+  if (!v1::TaskResult().ParseFromString(moved.result())) return Impossible("a task's result is not readable");
   return absl::OkStatus();
 }
 

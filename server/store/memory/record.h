@@ -170,7 +170,8 @@ struct Record {
   // An entry in the history of attempts; of many the first is dropped.
   KeptAttempt& AddAttempt();
   KeptAttempt Keep(const v1::Attempt& attempt) const;
-  // Adds an event to the task's and to the queue's log; `made` is the same, and null if the queue has none.
+  // Adds an event to the task's and to the queue's log. `made` is the same; it may be null if the queue has
+  // no log.
   void Add(KeptEvent event, std::shared_ptr<const v1::TaskEvent> made);
   // Fills in what all events have.
   void Stamp(v1::TaskEvent& event, int64_t sequence, int32_t attempt, absl::Time time) const;

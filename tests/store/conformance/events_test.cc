@@ -26,6 +26,45 @@ TEST_P(StoreConformance, EventsAreNumberedWithoutGapsThroughATasksLife) {
   for (size_t i = 0; i < batch.events.size(); ++i) EXPECT_EQ(batch.events[i]->sequence(), int64_t(i) + 1);
 }
 
+TEST_P(StoreConformance, AnEndThatWasRetriedIsToldAsItWas) {
+  StoreFixture fixture(GetParam());
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("a")).ok());
+  std::vector<FinishRequest> requests(1);
+  requests[0].lease = fixture.Claim().at(0).lease;
+  requests[0].verdict = Verdict::kFailed;
+  requests[0].error.set_code(2);
+  requests[0].result.set_data("first");
+  requests[0].usage.mutable_wall_time()->set_seconds(1);
+  requests[0].usage.mutable_wall_time()->set_nanos(5);
+  requests[0].usage.set_output_bytes(7);
+  const auto finished = StoreFixture::Await<std::vector<absl::Status>>(
+      [&](auto done) { fixture.store().Finish(std::move(requests), std::move(done)); });
+  ASSERT_TRUE(finished.at(0).ok()) << finished.at(0);
+  ASSERT_TRUE(fixture.Retry("a").ok());
+  ASSERT_EQ(fixture.RunOne(), "a");
+
+  const auto expect_both_ends = [&fixture] {
+    const EventBatch batch = fixture.Events("a").value().value();
+    ASSERT_EQ(batch.events.size(), 6u);
+    const v1::StateChange& first = batch.events[2]->state();
+    EXPECT_EQ(first.state(), v1::TASK_STATE_FAILED);
+    EXPECT_EQ(first.error().code(), 2);
+    EXPECT_EQ(first.result().data(), "first");
+    EXPECT_EQ(first.usage().wall_time().seconds(), 1);
+    EXPECT_EQ(first.usage().wall_time().nanos(), 5);
+    EXPECT_FALSE(first.usage().has_cpu_time());
+    EXPECT_EQ(first.usage().output_bytes(), 7);
+    const v1::StateChange& second = batch.events[5]->state();
+    EXPECT_EQ(second.state(), v1::TASK_STATE_SUCCEEDED);
+    EXPECT_FALSE(second.has_error());
+    EXPECT_FALSE(second.has_result());
+  };
+  expect_both_ends();
+  if (!fixture.survives()) return;
+  fixture.Reopen();
+  expect_both_ends();
+}
+
 TEST_P(StoreConformance, AWatchWaitsForTheNextEventAndResumesAfterTheLastOneSeen) {
   StoreFixture fixture(GetParam());
   ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("a")).ok());
