@@ -31,7 +31,8 @@ bool IsState(v1::TaskState state) {
 bool IsMove(const TaskMoved& moved) {
   return IsState(moved.state()) && IsTime(moved.time()) && IsTime(moved.due()) &&
          IsNumber(moved.position()) && IsNumber(moved.key_position()) && IsNumber(moved.lease_token()) &&
-         IsCount(moved.revision()) && IsCount(moved.tries()) && IsCount(moved.attempt_count());
+         moved.revision() > 0 && IsCount(moved.revision()) && IsCount(moved.tries()) &&
+         IsCount(moved.attempt_count());
 }
 
 bool IsPast(const TaskPast& past, v1::TaskState state) {
