@@ -53,9 +53,9 @@ void DescribeTask(const Record& record, TaskAdded& added) {
   }
   added.set_create_time(record.create_nanos);
   added.set_ordering_key(std::string(record.ordering_key()));
-  if (record.script != nullptr) {
-    added.set_script(record.script->script->name);
-    added.set_script_version(record.script->script->version);
+  if (const ScriptVersion* const version = record.script(); version != nullptr) {
+    added.set_script(version->script->name);
+    added.set_script_version(version->script->version);
   }
   added.set_body_bytes(record.body_size);
 }

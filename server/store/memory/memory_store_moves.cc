@@ -72,7 +72,7 @@ ClaimedTask MemoryStore::Start(Record* record, const ClaimRequest& request, absl
   past.cancel_requested = false;
   SetAlarm(record, now + request.lease_duration);
   claimed.lease = {record->name(), past.lease_token};
-  if (record->script != nullptr) claimed.script = record->script->script;
+  if (record->has_script) claimed.script = record->script()->script;
   claimed.attempt = past.output.attempt_count;
   claimed.tries = past.tries;
   if (!past.output.result.empty()) (void)claimed.previous_result.ParseFromString(past.output.result);
@@ -156,7 +156,7 @@ void MemoryStore::Forget(Record* record, Deferred& deferred) {
   }
   queue->Moved(record->state, v1::TASK_STATE_UNSPECIFIED);
   queue->records.erase(record->order);
-  if (record->script != nullptr) scripts_.Release(record->script);
+  if (record->has_script) scripts_.Release(record->script());
   if (record->body != nullptr) body_bytes_ -= record->body_size;
   kept_bytes_ -= record->logged_bytes;
   records_.Erase(*record);

@@ -231,7 +231,7 @@ void MemoryStore::Add(const Submission& submission, Place place, absl::Time now,
   queue->created.Add(now);
   if (place.script != nullptr) {
     ScriptRegistry::Hold(place.script);
-    record->script = place.script;
+    record->set_script(place.script);
   }
   JoinKeyLine(record);
   if (due > now) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -22,20 +23,26 @@ v1::Task Snapshot::Complete() && {
   return std::move(task);
 }
 
-Record::Record(const Text& text, uint64_t task_order, Queue* task_queue, absl::Time now)
+void* Record::operator new(size_t size, const Rest& rest) {
+  static_assert(sizeof(Record) == 80, "what stands behind the members follows them at once");
+  return ::operator new(std::max(size, size - sizeof Record::rest_ + rest.size()));
+}
+
+Record::Record(const Rest& what, uint64_t task_order, Queue* task_queue, absl::Time now)
     : order(task_order),
       queue(task_queue),
       create_nanos(absl::ToUnixNanos(now)),
-      key_size(static_cast<uint16_t>(text.ordering_key.size())),
-      id_size(static_cast<uint8_t>(text.id.size())),
-      kind(task::HandlerKind::kLua) {
-  char* const end = std::copy(text.id.begin(), text.id.end(), this->text());
-  std::copy(text.ordering_key.begin(), text.ordering_key.end(), end);
+      key_size(static_cast<uint16_t>(what.ordering_key.size())),
+      id_size(static_cast<uint8_t>(what.id.size())),
+      has_script(what.has_script) {
+  char* const end = std::copy(what.id.begin(), what.id.end(), rest());
+  std::copy(what.ordering_key.begin(), what.ordering_key.end(), end);
+  if (has_script) set_script(nullptr);
 }
 
 std::unique_ptr<Record> Record::Make(v1::Task& task, uint64_t order, Queue* queue, absl::Time now) {
-  const Text text{IdOf(task.name()), task.ordering_key()};
-  std::unique_ptr<Record> record(new (text) Record(text, order, queue, now));
+  const Rest rest{IdOf(task.name()), task.ordering_key(), task.lua().has_script()};
+  std::unique_ptr<Record> record(new (rest) Record(rest, order, queue, now));
   record->kind = task::KindOf(task);
   record->priority = static_cast<uint8_t>(task.priority());
   if (task.has_expire_time()) record->Grown().expires = task::FromProto(task.expire_time());
@@ -46,9 +53,9 @@ std::unique_ptr<Record> Record::Make(v1::Task& task, uint64_t order, Queue* queu
 }
 
 std::unique_ptr<Record> Record::Make(const TaskAdded& added, Queue* queue) {
-  const Text text{IdOf(added.name()), added.ordering_key()};
+  const Rest rest{IdOf(added.name()), added.ordering_key(), !added.script().empty()};
   std::unique_ptr<Record> record(
-      new (text) Record(text, added.order(), queue, absl::FromUnixNanos(added.create_time())));
+      new (rest) Record(rest, added.order(), queue, absl::FromUnixNanos(added.create_time())));
   record->kind = added.email() ? task::HandlerKind::kEmail : task::HandlerKind::kLua;
   record->priority = static_cast<uint8_t>(added.priority());
   if (added.expire_time() != 0) record->Grown().expires = absl::FromUnixNanos(added.expire_time());
@@ -62,6 +69,16 @@ std::unique_ptr<Record> Record::Make(const TaskAdded& added, Queue* queue) {
 }
 
 std::string Record::name() const { return task::TaskName(queue->name, id()); }
+
+ScriptVersion* Record::script() const {
+  ScriptVersion* version = nullptr;
+  if (has_script) std::memcpy(&version, rest() + id_size + key_size, sizeof version);
+  return version;
+}
+
+void Record::set_script(ScriptVersion* version) {
+  std::memcpy(rest() + id_size + key_size, &version, sizeof version);
+}
 
 int64_t Record::bytes() const { return static_cast<int64_t>(queue->name.size()) + id_size + body_size; }
 

@@ -75,7 +75,7 @@ struct Snapshot {
 };
 
 // One task in memory: what has become of it, its events, and where what was asked for is. Guarded by the
-// store's mutex. Its id and ordering key stand behind it: see Make.
+// store's mutex. A million of them wait, so that bytes count: with an id that the server made it is 112.
 struct Record {
   // Takes what the client asked for out of `task`, which is left in BASIC view (see AddOutput). In no state.
   static std::unique_ptr<Record> Make(v1::Task& task, uint64_t order, Queue* queue, absl::Time now);
@@ -85,8 +85,12 @@ struct Record {
   static void operator delete(void* record) { ::operator delete(record); }
 
   absl::string_view body_view() const { return {body.get(), body_size}; }
-  absl::string_view id() const { return {text(), id_size}; }
-  absl::string_view ordering_key() const { return {text() + id_size, key_size}; }
+  absl::string_view id() const { return {rest(), id_size}; }
+  absl::string_view ordering_key() const { return {rest() + id_size, key_size}; }
+  // What it runs, where it names a script: held in the registry. Null until it was set.
+  ScriptVersion* script() const;
+  // Of one that names a script.
+  void set_script(ScriptVersion* version);
   std::string name() const;
   bool ended() const { return task::IsTerminal(state); }
   bool started() const { return history != nullptr && history->output.attempt_count > 0; }
@@ -140,33 +144,34 @@ struct Record {
   std::unique_ptr<char[]> body;
   JournalPlace place = 0;
   std::unique_ptr<History> history;
-  // What it runs, where it names a script: held in the registry.
-  ScriptVersion* script = nullptr;
 
   uint32_t body_size = 0;
   uint32_t logged_bytes = 0;  // What the journal has of the task since `place`.
   int32_t revision = 0;
   v1::TaskState state = v1::TASK_STATE_UNSPECIFIED;
-  uint16_t key_size = 0;
-  uint8_t id_size = 0;
-  uint8_t priority = 0;
-  task::HandlerKind kind : 8;
-  bool waiting = false;  // In the queue's waiting line.
+  const uint16_t key_size;
+  const uint8_t id_size;
+  uint8_t priority : 4 = 0;
+  task::HandlerKind kind : 2 = task::HandlerKind::kLua;
+  bool waiting : 1 = false;  // In the queue's waiting line.
+  const bool has_script : 1;
 
  private:
-  struct Text {
+  // What stands behind the other members.
+  struct Rest {
     absl::string_view id;
     absl::string_view ordering_key;
-    size_t size() const { return id.size() + ordering_key.size(); }
+    bool has_script;
+    size_t size() const {
+      return id.size() + ordering_key.size() + (has_script ? sizeof(ScriptVersion*) : 0);
+    }
   };
 
-  static void* operator new(size_t size, const Text& text) { return ::operator new(size + text.size()); }
-  static void operator delete(void* record, const Text& /*text*/) { ::operator delete(record); }
+  static void* operator new(size_t size, const Rest& rest);
+  static void operator delete(void* record, const Rest& /*rest*/) { ::operator delete(record); }
 
-  Record(const Text& text, uint64_t order, Queue* queue, absl::Time now);
+  Record(const Rest& rest, uint64_t order, Queue* queue, absl::Time now);
 
-  char* text() { return reinterpret_cast<char*>(this + 1); }
-  const char* text() const { return reinterpret_cast<const char*>(this + 1); }
   // An entry in the history of attempts; of many the first is dropped.
   KeptAttempt& AddAttempt();
   KeptAttempt Keep(const v1::Attempt& attempt) const;
@@ -181,6 +186,12 @@ struct Record {
   void AddOutcome(v1::StateChange& change) const;
   // Has the event of the task's end made, where it has ended: the output is about to change.
   void KeepEnd();
+
+  char* rest() { return reinterpret_cast<char*>(this + 1) - sizeof rest_; }
+  const char* rest() const { return reinterpret_cast<const char*>(this + 1) - sizeof rest_; }
+
+  // Where the rest begins: the id, the ordering key, and, of one that names a script, the ScriptVersion*.
+  char rest_[4];
 };
 
 }  // namespace errand::store
