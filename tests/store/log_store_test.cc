@@ -254,6 +254,37 @@ TEST(Compaction, OneDelayedTaskDoesNotPinWhatIsAroundIt) {
   EXPECT_EQ(fixture.State("delayed"), v1::TASK_STATE_SCHEDULED);
 }
 
+// One that reports for ever takes no more of the disk than what is kept of its reports.
+TEST(Compaction, ReportsThatAreNotKeptAreNotCarriedOn) {
+  constexpr int kReports = 3000;
+  constexpr size_t kKept = 10;
+  StoreOptions options;
+  options.max_task_events = kKept;
+  SmallLog log(std::move(options));
+  StoreFixture& fixture = log.fixture();
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("talks")).ok());
+  const auto claimed = fixture.Claim(1);
+  ASSERT_EQ(claimed.size(), 1);
+  for (int i = 0; i < kReports; ++i) {
+    // Nobody reads it: each progress takes the place of the one before.
+    fixture.Progress(claimed[0].lease, i);
+    fixture.Advance(absl::ZeroDuration());
+    ASSERT_LE(log.segments(), 8) << "progress " << i;
+  }
+  for (int i = 0; i < kReports; ++i) {
+    fixture.Log(claimed[0].lease, absl::StrCat("line ", i));
+    fixture.Advance(absl::ZeroDuration());
+    ASSERT_LE(log.segments(), 8) << "line " << i;
+  }
+  ASSERT_TRUE(fixture.Finish(claimed[0].lease, Verdict::kSucceeded).ok());
+  fixture.Reopen();
+  const auto events = fixture.Events("talks");
+  ASSERT_TRUE(events.has_value() && events->ok());
+  // The end comes on top of what is reported.
+  ASSERT_EQ((*events)->events.size(), kKept + 1);
+  EXPECT_EQ((*events)->events.front()->log().message(), absl::StrCat("line ", kReports - int{kKept}));
+}
+
 TEST(Compaction, APartThatIsMissingWithoutHavingBeenDroppedIsRefused) {
   SmallLog log;
   for (int i = 0; log.segments() < 3; ++i) {

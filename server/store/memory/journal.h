@@ -25,6 +25,9 @@ using JournalPlace = uint64_t;
 // Any thread, with the store's mutex held if nothing else is said.
 class Journal {
  public:
+  // What a change takes beside its own bytes and its attachment's, about.
+  static constexpr uint64_t kOverhead = 32;
+
   // OK, or why nothing is kept any more.
   using Callback = absl::AnyInvocable<void(const absl::Status&)>;
   // Of a change, without its attachment; `bytes` is what both take.

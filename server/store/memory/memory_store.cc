@@ -204,7 +204,8 @@ void MemoryStore::Append(std::vector<Report> reports) {
       if (record == nullptr) continue;
       const bool replaces = record->Replaces(report.event);
       LogReport(*record, report.event, replaces, now);
-      record->AddReport(std::move(report.event), replaces, now, options_.max_task_events);
+      CountLogged(*record,
+                  record->AddReport(std::move(report.event), replaces, now, options_.max_task_events));
       NotifyWatchers(record, deferred);
     }
     Commit(deferred);

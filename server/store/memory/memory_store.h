@@ -260,7 +260,7 @@ class MemoryStore final : public TaskStore {
   // Not of the move that adds it. `due`: of a task that is SCHEDULED.
   void LogMoved(Record& record, absl::Time now, absl::Time due = absl::UnixEpoch())
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void LogReport(Record& record, const v1::TaskEvent& event, bool replaces, absl::Time now)
+  void LogReport(const Record& record, const v1::TaskEvent& event, bool replaces, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogCancelRequested(const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogForgotten(const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -271,8 +271,10 @@ class MemoryStore final : public TaskStore {
   void LogScriptDeleted(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // All of a task, with its body.
   void LogAgain(Record& record, absl::string_view body) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // The journal has so much more of a task.
-  void CountLogged(Record& record, size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The journal needs so much more of a task, or less.
+  void CountLogged(Record& record, int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // It has so much where it says all of it.
+  void CountAdded(Record& record, uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogRequest(Request& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogPartDropped(uint64_t part) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What that says.

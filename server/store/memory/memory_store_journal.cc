@@ -11,8 +11,6 @@
 namespace errand::store {
 namespace {
 
-// What a change takes in a journal beside its bytes, about.
-constexpr size_t kOverhead = 32;
 constexpr size_t kUsualChangeBytes = 64 << 10;
 
 // The state that it is in, without what its history says of it.
@@ -82,7 +80,7 @@ void MemoryStore::LogAdded(Record& record, const std::string& request_id, absl::
   added.set_request_id(request_id);
   DescribeMove(record, record.create_time(), due, *added.mutable_first());
   record.place = Say(change, record.body_view());
-  CountLogged(record, change_bytes_.size() + record.body_size + kOverhead);
+  CountAdded(record, change_bytes_.size() + record.body_size + Journal::kOverhead);
   // What comes while the queue is long is read back when its time has come.
   if (body_bytes_ + record.body_size > options_.max_body_bytes_in_memory) {
     record.body = nullptr;
@@ -102,14 +100,20 @@ void MemoryStore::LogAgain(Record& record, absl::string_view body) {
   if (record.history != nullptr) record.DescribePast(*added.mutable_past());
   record.place = Say(change, body);
   kept_bytes_ -= std::exchange(record.logged_bytes, 0);
-  CountLogged(record, change_bytes_.size() + body.size() + kOverhead);
+  CountAdded(record, change_bytes_.size() + body.size() + Journal::kOverhead);
 }
 
-void MemoryStore::CountLogged(Record& record, size_t bytes) {
-  const uint64_t room = std::numeric_limits<uint32_t>::max() - record.logged_bytes;
-  const auto counted = static_cast<uint32_t>(std::min<uint64_t>(bytes, room));
-  record.logged_bytes += counted;
-  kept_bytes_ += counted;
+void MemoryStore::CountAdded(Record& record, uint64_t bytes) {
+  // Each of its events counts as if it had come by itself, which is how it is taken off when it goes.
+  const size_t events = record.history == nullptr ? 0 : record.history->events.size();
+  CountLogged(record, static_cast<int64_t>(bytes + events * Journal::kOverhead));
+}
+
+void MemoryStore::CountLogged(Record& record, int64_t bytes) {
+  const int64_t before = record.logged_bytes;
+  record.logged_bytes =
+      static_cast<uint32_t>(std::clamp<int64_t>(before + bytes, 0, std::numeric_limits<uint32_t>::max()));
+  kept_bytes_ += record.logged_bytes - before;
 }
 
 void MemoryStore::LogMoved(Record& record, absl::Time now, absl::Time due) {
@@ -118,10 +122,10 @@ void MemoryStore::LogMoved(Record& record, absl::Time now, absl::Time due) {
   change.mutable_task_moved()->set_order(record.order);
   DescribeMove(record, now, due, *change.mutable_task_moved());
   Say(change);
-  CountLogged(record, change_bytes_.size() + kOverhead);
+  CountLogged(record, static_cast<int64_t>(change_bytes_.size() + Journal::kOverhead));
 }
 
-void MemoryStore::LogReport(Record& record, const v1::TaskEvent& event, bool replaces, absl::Time now) {
+void MemoryStore::LogReport(const Record& record, const v1::TaskEvent& event, bool replaces, absl::Time now) {
   if (journal_ == nullptr) return;
   Change& change = NewChange();
   TaskReported& reported = *change.mutable_task_reported();
@@ -130,7 +134,6 @@ void MemoryStore::LogReport(Record& record, const v1::TaskEvent& event, bool rep
   *reported.mutable_event() = event;
   reported.set_replaces(replaces);
   Say(change);
-  CountLogged(record, change_bytes_.size() + kOverhead);
 }
 
 void MemoryStore::LogCancelRequested(const Record& record) {

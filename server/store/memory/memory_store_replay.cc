@@ -41,7 +41,7 @@ class MemoryStore::Replay {
   absl::Status Add(JournalPlace place, const TaskAdded& added, uint64_t bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   absl::Status Move(const TaskMoved& moved, uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status Report(const TaskReported& reported, uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  absl::Status Report(const TaskReported& reported) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   // Gives the table of names the new records but the last `left`.
   absl::Status Name(size_t left) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   // What a task's state says of the store.
@@ -145,7 +145,7 @@ absl::Status MemoryStore::Replay::Apply(JournalPlace place, absl::string_view te
     case Change::kTaskMoved:
       return Move(change.task_moved(), bytes);
     case Change::kTaskReported:
-      return Report(change.task_reported(), bytes);
+      return Report(change.task_reported());
     case Change::kTaskCancelRequested:
       return RequestCancel(change.task_cancel_requested().order());
     case Change::kTaskForgotten:
@@ -197,7 +197,7 @@ absl::Status MemoryStore::Replay::Add(JournalPlace place, const TaskAdded& added
   std::unique_ptr<Record> owned = Record::Make(added, queue);
   Record* const record = owned.get();
   record->place = place;
-  store_.CountLogged(*record, bytes);
+  store_.CountAdded(*record, bytes);
   if (!added.script().empty()) script_of_[record->order] = {added.script(), added.script_version()};
   by_order_.emplace_hint(by_order_.end(), record->order, record);
   store_.records_.Prefetch(added.name());
@@ -236,12 +236,12 @@ absl::Status MemoryStore::Replay::Move(const TaskMoved& moved, uint64_t bytes) {
   Record* const record = Find(moved.order());
   if (record == nullptr) return Missing("a task that is not there enters a state");
   record->Replay(moved);
-  store_.CountLogged(*record, bytes);
+  store_.CountLogged(*record, static_cast<int64_t>(bytes));
   Entered(*record, moved);
   return absl::OkStatus();
 }
 
-absl::Status MemoryStore::Replay::Report(const TaskReported& reported, uint64_t bytes) {
+absl::Status MemoryStore::Replay::Report(const TaskReported& reported) {
   Record* const record = Find(reported.order());
   if (record == nullptr) return Missing("a task that is not there reports something");
   if (record->state != v1::TASK_STATE_RUNNING)
@@ -249,9 +249,9 @@ absl::Status MemoryStore::Replay::Report(const TaskReported& reported, uint64_t 
   if (reported.replaces() && record->history->events.size() == record->history->dropped) {
     return Impossible("a task's first event takes another's place");
   }
-  record->AddReport(reported.event(), reported.replaces(), absl::FromUnixNanos(reported.time()),
-                    store_.options_.max_task_events);
-  store_.CountLogged(*record, bytes);
+  store_.CountLogged(
+      *record, record->AddReport(reported.event(), reported.replaces(), absl::FromUnixNanos(reported.time()),
+                                 store_.options_.max_task_events));
   return absl::OkStatus();
 }
 

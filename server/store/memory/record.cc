@@ -16,6 +16,12 @@ namespace {
 
 constexpr size_t kMaxAttemptsKept = 100;
 
+// What a journal needs of an event that was reported, about. A state's is counted with the task's move.
+int64_t LoggedBytes(const KeptEvent& event) {
+  if (event.made == nullptr || event.made->has_state()) return 0;
+  return static_cast<int64_t>(event.made->ByteSizeLong() + Journal::kOverhead);
+}
+
 }  // namespace
 
 v1::Task Snapshot::Complete() && {
@@ -199,14 +205,16 @@ bool Record::Replaces(const v1::TaskEvent& event) const {
          (queue->log == nullptr || !queue->log->HasBeenRead(history->log_position));
 }
 
-void Record::AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_t max_events) {
+int64_t Record::AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_t max_events) {
   History& past = Grown();
   auto& events = past.events;
+  int64_t bytes = 0;
   if (event.has_progress()) {
     past.output.progress = std::make_unique<v1::Progress>(event.progress());
     ++revision;
   }
   if (replaces) {
+    bytes -= LoggedBytes(events.back());
     events.pop_back();
     --past.next_sequence;
     if (queue->log != nullptr && past.log_position != 0) queue->log->Drop(past.log_position);
@@ -214,11 +222,16 @@ void Record::AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_
   Stamp(event, past.next_sequence, past.output.attempt_count, now);
   const auto made = std::make_shared<const v1::TaskEvent>(std::move(event));
   Add({made}, made);
-  if (events.size() - past.dropped > max_events) events[past.dropped++] = {};
+  bytes += LoggedBytes(events.back());
+  if (events.size() - past.dropped > max_events) {
+    bytes -= LoggedBytes(events[past.dropped]);
+    events[past.dropped++] = {};
+  }
   if (past.dropped > max_events) {
     events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(past.dropped));
     past.dropped = 0;
   }
+  return bytes;
 }
 
 void Record::Replay(const TaskMoved& moved) {

@@ -118,8 +118,9 @@ struct Record {
   void EndAttempt(std::shared_ptr<const google::rpc::Status> error, KeptUsage usage, absl::Time now);
   // Whether an event that an attempt reports takes the place of the last one, which nobody has read.
   bool Replaces(const v1::TaskEvent& event) const;
-  // Adds such an event. At most `max_events` are kept.
-  void AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_t max_events);
+  // Adds such an event. At most `max_events` are kept. Returns how many bytes more a journal needs of the
+  // task: less than none where others go.
+  int64_t AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_t max_events);
   // Makes a move again.
   void Replay(const TaskMoved& moved);
   // The state that a task was in when it was said again, with what it had gone through.
@@ -146,7 +147,7 @@ struct Record {
   std::unique_ptr<History> history;
 
   uint32_t body_size = 0;
-  uint32_t logged_bytes = 0;  // What the journal has of the task since `place`.
+  uint32_t logged_bytes = 0;  // What the journal has of the task since `place`, and still needs.
   int32_t revision = 0;
   v1::TaskState state = v1::TASK_STATE_UNSPECIFIED;
   const uint16_t key_size;
