@@ -14,6 +14,13 @@ inline absl::Status StaleLease(const Lease& lease) {
                      absl::StrCat("the lease of '", lease.task, "' has expired or was finished"));
 }
 
+// What those who call a store are told of what its disk has answered: UNAVAILABLE, or OK.
+inline absl::Status StoreFailure(const absl::Status& status) {
+  if (status.ok()) return status;
+  return task::Error(absl::StatusCode::kUnavailable, "STORE_FAILED",
+                     absl::StrCat("the server cannot keep anything: ", status.message()));
+}
+
 // `field` is where the request has the etag that does not match; `what` is "task" or "queue".
 inline absl::Status EtagMismatch(absl::string_view field, absl::string_view what, absl::string_view etag) {
   return task::Error(absl::StatusCode::kAborted, "ETAG_MISMATCH",

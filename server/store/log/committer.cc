@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "server/store/log/store_failure.h"
+#include "server/store/errors.h"
 
 namespace errand::store::log {
 namespace {

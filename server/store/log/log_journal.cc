@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/store/errors.h"
 #include "server/store/log/record_reader.h"
 #include "server/store/log/segment_index.h"
-#include "server/store/log/store_failure.h"
 
 namespace errand::store::log {
 namespace {
@@ -43,9 +43,9 @@ Journal::Attachments ReadAll(const std::vector<Wanted>& wanted) {
   std::vector<std::string> attachments;
   RecordReader reader;
   for (const Wanted& one : wanted) {
-    if (!one.file.ok()) return StoreFailure(one.file.status());
+    if (!one.file.ok()) return one.file.status();
     const absl::StatusOr<Record> record = reader.Read(*one.file, one.place);
-    if (!record.ok()) return StoreFailure(record.status());
+    if (!record.ok()) return record.status();
     attachments.emplace_back(record->attachment);
   }
   return attachments;
@@ -83,8 +83,11 @@ class LogJournal::SegmentReading final : public Journal::Reading {
     for (Wanted& one : wanted) {
       if (absl::IsNotFound(one.file.status())) one.file = journal.files_->Find(one.place.segment);
     }
-    journal.reader_->Post(
-        [wanted = std::move(wanted), done = std::move(done)]() mutable { done(ReadAll(wanted)); });
+    journal.reader_->Post([wanted = std::move(wanted), done = std::move(done)]() mutable {
+      Attachments read = ReadAll(wanted);
+      if (!read.ok()) read = StoreFailure(read.status());
+      done(std::move(read));
+    });
   }
 
   LogJournal& journal_;
@@ -183,13 +186,13 @@ absl::Status LogJournal::ReadPart(uint64_t part, Visit visit) {
   };
   std::string index;
   const absl::Status loaded = LoadIndex(files_->file_system(), part, index);
-  if (loaded.ok()) return StoreFailure(ReadIndex(index, visit_change).status());
-  if (!absl::IsNotFound(loaded)) return StoreFailure(loaded);
+  if (loaded.ok()) return ReadIndex(index, visit_change).status();
+  if (!absl::IsNotFound(loaded)) return loaded;
   const auto file = files_->Find(part);
-  if (!file.ok()) return StoreFailure(file.status());
-  return StoreFailure(ReadSegment(**file, part, visit_change).status());
+  if (!file.ok()) return file.status();
+  return ReadSegment(**file, part, visit_change).status();
 }
 
-absl::Status LogJournal::DropPart(uint64_t part) { return StoreFailure(files_->Release(part)); }
+absl::Status LogJournal::DropPart(uint64_t part) { return files_->Release(part); }
 
 }  // namespace errand::store::log

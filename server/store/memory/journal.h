@@ -28,7 +28,7 @@ class Journal {
   // What a change takes beside its own bytes and its attachment's, about.
   static constexpr uint64_t kOverhead = 32;
 
-  // OK, or why nothing is kept any more.
+  // OK, or why nothing is kept any more: StoreFailure.
   using Callback = absl::AnyInvocable<void(const absl::Status&)>;
   // Of a change, without its attachment; `bytes` is what both take.
   using Visit = absl::FunctionRef<absl::Status(JournalPlace, absl::string_view change, uint64_t bytes)>;
@@ -39,7 +39,7 @@ class Journal {
    public:
     virtual ~Reading() = default;
     // Calls `done`, on a thread of the journal, with the attachments in the order of their places, or with
-    // the reason why they cannot be read. Once. Any thread, with the mutex or without it.
+    // why they cannot be read: StoreFailure. Once. Any thread, with the mutex or without it.
     virtual void Start(absl::AnyInvocable<void(Attachments)> done) = 0;
   };
 
@@ -67,7 +67,8 @@ class Journal {
   virtual void WhenWritten(Callback done) = 0;
 
   virtual std::unique_ptr<Reading> Hold(const std::vector<JournalPlace>& places) = 0;
-  // The attachments of what is written, at once. With the mutex or without it, if the parts cannot go away.
+  // The attachments of what is written, at once, or DATA_LOSS, or what the disk says. With the mutex or
+  // without it, if the parts cannot go away.
   virtual Attachments ReadAttachments(const std::vector<JournalPlace>& places) = 0;
 
   // The number of the oldest part, 1 if none was dropped yet; 0 if there is none.
@@ -79,7 +80,7 @@ class Journal {
   virtual uint64_t OldestPart() const = 0;
   // The part that a place is in.
   virtual uint64_t PartOf(JournalPlace place) const = 0;
-  // Its changes. Any thread, without the mutex.
+  // Its changes, or why they cannot be read, as Read has it. Any thread, without the mutex.
   virtual absl::Status ReadPart(uint64_t part, Visit visit) = 0;
   virtual absl::Status DropPart(uint64_t part) = 0;
 

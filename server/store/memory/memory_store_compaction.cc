@@ -12,6 +12,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "server/store/errors.h"
 #include "server/store/memory/changes.pb.h"
 #include "server/store/memory/memory_store.h"
 #include "server/task/name.h"
@@ -59,10 +60,10 @@ class MemoryStore::Compaction {
       store_.journal_->EndGroup();
     }
     if (counts) {
-      if (absl::Status read = Read(); !read.ok()) return read;
+      if (absl::Status read = Read(); !read.ok()) return StoreFailure(read);
     }
     if (absl::Status synced = Sync(); !synced.ok()) return synced;
-    return journal().DropPart(part_);
+    return StoreFailure(journal().DropPart(part_));
   }
 
  private:
