@@ -185,7 +185,7 @@ absl::Status LogJournal::ReadPart(uint64_t part, Visit visit) {
     return visit(Pack(place), record.body, bytes);
   };
   std::string index;
-  const absl::Status loaded = LoadIndex(files_->file_system(), part, index);
+  absl::Status loaded = LoadIndex(files_->file_system(), part, index);
   if (loaded.ok()) return ReadIndex(index, visit_change).status();
   if (!absl::IsNotFound(loaded)) return loaded;
   const auto file = files_->Find(part);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -29,9 +30,10 @@ v1::Task Snapshot::Complete() && {
   return std::move(task);
 }
 
-void* Record::operator new(size_t size, const Rest& rest) {
-  static_assert(sizeof(Record) == 80, "what stands behind the members follows them at once");
-  return ::operator new(std::max(size, size - sizeof Record::rest_ + rest.size()));
+std::unique_ptr<Record> Record::New(const Rest& rest, uint64_t order, Queue* queue, absl::Time now) {
+  static_assert(sizeof(Record) == 80, "rest_ is at the end, and what goes on from there follows it at once");
+  void* const memory = ::operator new(sizeof(Record) + std::max(rest.size(), sizeof rest_) - sizeof rest_);
+  return std::unique_ptr<Record>(new (memory) Record(rest, order, queue, now));
 }
 
 Record::Record(const Rest& what, uint64_t task_order, Queue* task_queue, absl::Time now)
@@ -48,7 +50,7 @@ Record::Record(const Rest& what, uint64_t task_order, Queue* task_queue, absl::T
 
 std::unique_ptr<Record> Record::Make(v1::Task& task, uint64_t order, Queue* queue, absl::Time now) {
   const Rest rest{IdOf(task.name()), task.ordering_key(), task.lua().has_script()};
-  std::unique_ptr<Record> record(new (rest) Record(rest, order, queue, now));
+  std::unique_ptr<Record> record = New(rest, order, queue, now);
   record->kind = task::KindOf(task);
   record->priority = static_cast<uint8_t>(task.priority());
   if (task.has_expire_time()) record->Grown().expires = task::FromProto(task.expire_time());
@@ -60,8 +62,7 @@ std::unique_ptr<Record> Record::Make(v1::Task& task, uint64_t order, Queue* queu
 
 std::unique_ptr<Record> Record::Make(const TaskAdded& added, Queue* queue) {
   const Rest rest{IdOf(added.name()), added.ordering_key(), !added.script().empty()};
-  std::unique_ptr<Record> record(
-      new (rest) Record(rest, added.order(), queue, absl::FromUnixNanos(added.create_time())));
+  std::unique_ptr<Record> record = New(rest, added.order(), queue, absl::FromUnixNanos(added.create_time()));
   record->kind = added.email() ? task::HandlerKind::kEmail : task::HandlerKind::kLua;
   record->priority = static_cast<uint8_t>(added.priority());
   if (added.expire_time() != 0) record->Grown().expires = absl::FromUnixNanos(added.expire_time());
@@ -78,12 +79,12 @@ std::string Record::name() const { return task::TaskName(queue->name, id()); }
 
 ScriptVersion* Record::script() const {
   ScriptVersion* version = nullptr;
-  if (has_script) std::memcpy(&version, rest() + id_size + key_size, sizeof version);
+  if (has_script) std::memcpy(&version, rest() + id_size + key_size, sizeof(void*));
   return version;
 }
 
 void Record::set_script(ScriptVersion* version) {
-  std::memcpy(rest() + id_size + key_size, &version, sizeof version);
+  std::memcpy(rest() + id_size + key_size, &version, sizeof(void*));
 }
 
 int64_t Record::bytes() const { return static_cast<int64_t>(queue->name.size()) + id_size + body_size; }

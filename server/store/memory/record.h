@@ -163,14 +163,11 @@ struct Record {
     absl::string_view id;
     absl::string_view ordering_key;
     bool has_script;
-    size_t size() const {
-      return id.size() + ordering_key.size() + (has_script ? sizeof(ScriptVersion*) : 0);
-    }
+    size_t size() const { return id.size() + ordering_key.size() + (has_script ? sizeof(void*) : 0); }
   };
 
-  static void* operator new(size_t size, const Rest& rest);
-  static void operator delete(void* record, const Rest& /*rest*/) { ::operator delete(record); }
-
+  // With room for the rest.
+  static std::unique_ptr<Record> New(const Rest& rest, uint64_t order, Queue* queue, absl::Time now);
   Record(const Rest& rest, uint64_t order, Queue* queue, absl::Time now);
 
   // An entry in the history of attempts; of many the first is dropped.
