@@ -249,15 +249,16 @@ void SegmentFiles::KeepOneSpare() {
       const auto has_work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return closing_ || spare_wanted_; };
       mu_.AwaitWithTimeout(absl::Condition(&has_work), kSpaceInterval);
       if (closing_) return;
-      wanted = std::exchange(spare_wanted_, false);
+      wanted = spare_wanted_;
     }
     LookAtSpace();
     if (!wanted) continue;
     // If that fails Begin tries itself, and says why.
     absl::StatusOr<std::string> spare = MakeSpare();
-    if (!spare.ok()) continue;
     absl::MutexLock lock(&mu_);
-    spares_.push_back(*std::move(spare));
+    if (spare.ok()) spares_.push_back(*std::move(spare));
+    // A Begin that has found none meanwhile is not in want of another.
+    spare_wanted_ = false;
   }
 }
 
