@@ -265,16 +265,19 @@ TEST(Compaction, ReportsThatAreNotKeptAreNotCarriedOn) {
   ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("talks")).ok());
   const auto claimed = fixture.Claim(1);
   ASSERT_EQ(claimed.size(), 1);
+  const auto segments = [&] {
+    EXPECT_TRUE(fixture.Get("talks").ok());  // Reports are not waited for; an answer comes behind them.
+    fixture.Advance(absl::ZeroDuration());
+    return log.segments();
+  };
   for (int i = 0; i < kReports; ++i) {
     // Nobody reads it: each progress takes the place of the one before.
     fixture.Progress(claimed[0].lease, i);
-    fixture.Advance(absl::ZeroDuration());
-    ASSERT_LE(log.segments(), 8) << "progress " << i;
+    ASSERT_LE(segments(), 8) << "progress " << i;
   }
   for (int i = 0; i < kReports; ++i) {
     fixture.Log(claimed[0].lease, absl::StrCat("line ", i));
-    fixture.Advance(absl::ZeroDuration());
-    ASSERT_LE(log.segments(), 8) << "line " << i;
+    ASSERT_LE(segments(), 8) << "line " << i;
   }
   ASSERT_TRUE(fixture.Finish(claimed[0].lease, Verdict::kSucceeded).ok());
   fixture.Reopen();
