@@ -1,18 +1,13 @@
-// A memory store that is made again from its journal.
+#include "server/store/memory/memory_store_replay.h"
+
 #include <algorithm>
-#include <deque>
-#include <functional>
 #include <memory>
-#include <memory_resource>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/store/memory/change_check.h"
-#include "server/store/memory/changes.pb.h"
-#include "server/store/memory/memory_store.h"
-#include "server/store/memory/rehearsal.h"
 #include "server/task/duration.h"
 #include "server/task/errors.h"
 #include "server/task/name.h"
@@ -24,87 +19,6 @@ namespace {
 constexpr int kMaxInterruptedTries = 10;
 
 }  // namespace
-
-// Makes the changes again. What follows from the tasks, like the lines in which they wait, is made in the
-// end.
-class MemoryStore::Replay {
- public:
-  explicit Replay(MemoryStore* store) : store_(*store) {}
-
-  absl::Status Run();
-
- private:
-  friend class errand::store::Rehearsal;
-
-  absl::Status Apply(JournalPlace place, absl::string_view change, uint64_t bytes)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status Add(JournalPlace place, const TaskAdded& added, uint64_t bytes)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status Move(const TaskMoved& moved, uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status Report(const TaskReported& reported) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  // Gives the table of names the new records but the last `left`.
-  absl::Status Name(size_t left) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  // What a task's state says of the store.
-  void Entered(const Record& record, const TaskMoved& moved) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status RequestCancel(uint64_t order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status Forget(uint64_t order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status SetQueue(const QueueSet& set) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status PutScript(JournalPlace place, ScriptPut& put) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status DeleteScript(const std::string& name);
-  absl::Status DropPart(const PartDropped& dropped) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-
-  // Gives the registry the scripts, as far as they are current or a task refers to them.
-  absl::Status FinishScripts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  absl::Status Finish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-
-  Record* Find(uint64_t order) const {
-    const auto it = by_order_.find(order);
-    return it == by_order_.end() ? nullptr : it->second;
-  }
-  Queue* QueueNamed(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  // Puts the task where it belongs by its state, but for its waiting line.
-  absl::Status Place(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-  // The server that ran it is gone.
-  absl::Status Interrupt(Record* record, absl::Time now, Deferred& deferred)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
-
-  // Of a task that is not there: its being added was in a part that was dropped, because it is gone or is
-  // said again later.
-  absl::Status Missing(absl::string_view what) const {
-    return parts_missing_ ? absl::OkStatus() : Impossible(what);
-  }
-
-  // The versions of a name, until it is known which of them are needed.
-  struct Script {
-    struct Version {
-      std::string source;
-      absl::Time time;
-      JournalPlace place = 0;
-      std::vector<Record*> holders;
-    };
-    int64_t current = 0;
-    int64_t last = 0;
-    absl::btree_map<int64_t, Version> versions;
-  };
-
-  MemoryStore& store_;
-  Change change_;
-  // Those that the table of names does not have yet: it is larger than any cache, and what an insertion
-  // touches is on its way meanwhile.
-  std::deque<std::unique_ptr<Record>> new_;
-  size_t new_records_ = 32;  // How many; 0: a name that is there already is found before anything is done.
-  // Memory of its own: freed together, it leaves no holes between the records that stay.
-  std::pmr::unsynchronized_pool_resource by_order_memory_;
-  absl::btree_map<uint64_t, Record*, std::less<>,
-                  std::pmr::polymorphic_allocator<std::pair<const uint64_t, Record*>>>
-      by_order_{&by_order_memory_};
-  absl::flat_hash_map<uint64_t, absl::Time> due_;  // Of those that are SCHEDULED, by order.
-  absl::flat_hash_map<uint64_t, std::pair<std::string, int64_t>> script_of_;  // The same: name and version.
-  absl::btree_map<std::string, Script> scripts_;
-  // Some of the oldest parts are not there any more.
-  bool parts_missing_ = false;
-  uint64_t dropped_part_ = 0;  // Up to this one they need not be.
-};
 
 absl::StatusOr<std::unique_ptr<MemoryStore>> MemoryStore::Open(StoreOptions options,
                                                                std::unique_ptr<Journal> journal) {
@@ -441,62 +355,6 @@ absl::Status MemoryStore::Replay::Interrupt(Record* record, absl::Time now, Defe
     store_.Enqueue(record, /*again=*/true, now, deferred);
   }
   return absl::OkStatus();
-}
-
-struct Rehearsal::State {
-  MemoryStore store{StoreOptions(), nullptr};  // Without threads: nothing happens in it.
-  MemoryStore::Replay replay{&store};
-};
-
-Rehearsal::Rehearsal(bool parts_missing) : state_(std::make_unique<State>()) {
-  state_->replay.parts_missing_ = parts_missing;
-  state_->replay.new_records_ = 0;
-}
-Rehearsal::~Rehearsal() = default;
-
-absl::Status Rehearsal::Apply(JournalPlace place, absl::string_view change, uint64_t bytes) {
-  absl::MutexLock lock(&state_->replay.store_.mu_);
-  return state_->replay.Apply(place, change, bytes);
-}
-
-std::string Rehearsal::TaskName(uint64_t order) const {
-  const Record* const record = state_->replay.Find(order);
-  return record == nullptr ? "" : record->name();
-}
-
-uint64_t Rehearsal::TaskOrder(absl::string_view name) const {
-  absl::MutexLock lock(&state_->replay.store_.mu_);
-  const Record* const record = state_->replay.store_.Find(name);
-  return record == nullptr ? 0 : record->order;
-}
-
-std::vector<Rehearsal::Scriptless> Rehearsal::TasksWithoutScript() const {
-  std::vector<Scriptless> found;
-  const MemoryStore::Replay& replay = state_->replay;
-  for (const auto& [order, script] : replay.script_of_) {
-    const auto it = replay.scripts_.find(script.first);
-    if (it != replay.scripts_.end() && it->second.versions.contains(script.second)) continue;
-    found.push_back({order, script.first, script.second});
-  }
-  std::sort(found.begin(), found.end(),
-            [](const Scriptless& a, const Scriptless& b) { return a.order < b.order; });
-  return found;
-}
-
-std::map<v1::TaskState, int64_t> Rehearsal::TasksByState() const {
-  std::map<v1::TaskState, int64_t> tasks;
-  for (const auto& [order, record] : state_->replay.by_order_) ++tasks[record->state];
-  return tasks;
-}
-
-uint64_t Rehearsal::dropped_part() const { return state_->replay.dropped_part_; }
-
-std::string Rehearsal::DescribePartDropped(uint64_t part) {
-  absl::MutexLock lock(&state_->replay.store_.mu_);
-  for (const Scriptless& task : TasksWithoutScript()) state_->replay.script_of_.erase(task.order);
-  // Nothing is left of which it could complain.
-  (void)state_->replay.FinishScripts();
-  return state_->replay.store_.DescribePartDropped(part).SerializeAsString();
 }
 
 }  // namespace errand::store
