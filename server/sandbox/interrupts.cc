@@ -16,6 +16,7 @@ lua_State* volatile running = nullptr;
 lua_State* volatile hooked = nullptr;  // The last thread that was given the hook and has not run it yet.
 void (*volatile collect)(lua_State*) = nullptr;
 void (*volatile give_way)(lua_State*) = nullptr;
+void (*volatile after_section)() = nullptr;
 
 void OnHook(lua_State* thread, lua_Debug*) {
   lua_sethook(thread, nullptr, 0, 0);
@@ -48,6 +49,7 @@ Ending Guard(void (*run)(void* context), void* context) {
   hooked = nullptr;
   collect = nullptr;
   give_way = nullptr;
+  after_section = nullptr;
   // The signal mask is neither saved nor restored, that would take system calls: handlers block no signals.
   if (sigsetjmp(out, 0) == 0) {
     guarded = 1;
@@ -78,9 +80,18 @@ void Decide() {
 
 HostSection::HostSection() { sections = sections + 1; }
 
-HostSection::~HostSection() { sections = sections - 1; }
+HostSection::~HostSection() {
+  sections = sections - 1;
+  if (sections != 0) return;
+  if (auto* const call = after_section; call != nullptr) {
+    after_section = nullptr;
+    call();
+  }
+}
 
 bool InHostSection() { return sections != 0; }
+
+void CallAfterHostSection(void (*call)()) { after_section = call; }
 
 void SetRunning(lua_State* thread) { running = thread; }
 

@@ -47,6 +47,9 @@ class HostSection {
 // (signal)
 bool InHostSection();
 
+// Calls `call` when the HostSection that is open ends: the outermost one. The last call counts. (signal)
+void CallAfterHostSection(void (*call)());
+
 // The thread that executes; null when none does.
 void SetRunning(lua_State* thread);
 

@@ -87,15 +87,23 @@ void Worker::OnTick(int) {
       self.ticks_ = 0;
     }
     ++self.ticks_;
-    if (!interrupts::InHostSection()) {
-      if (self.ticks_ >= kLongTicks) self.channel_->ReturnRest();
-      self.channel_->Flush();
+    if (interrupts::InHostSection()) {
+      // A script may spend nearly all its time in them, so that no tick comes elsewhere.
+      interrupts::CallAfterHostSection(&Worker::Report);
+    } else {
+      Report();
       interrupts::CheckPoint();
     }
     // As a rule it has jumped out of here.
     if (self.interpreter_->CheckCpuTime() > kPatienceNanos) _exit(kCpuExceededStatus);
   }
   errno = error;
+}
+
+void Worker::Report() {
+  Worker& self = *the_worker;
+  if (self.ticks_ >= kLongTicks) self.channel_->ReturnRest();
+  self.channel_->Flush();
 }
 
 // When this returns the instruction is tried again, and SA_RESETHAND has seen to it that the process dies.

@@ -42,6 +42,8 @@ class Worker {
   static void OnGiveWay(int, siginfo_t* info, void*);
   static void OnTick(int);
   static void OnCrash(int signal);
+  // What a tick does outside of HostSections.
+  static void Report();
 
   void Handle(const Run& run);
   void Handle(const Resume& resume);

@@ -58,6 +58,18 @@ TEST_F(ScriptTest, EventsArriveWhileItStillComputes) {
   run->Wait();
 }
 
+TEST_F(ScriptTest, EventsArriveWhileLibrariesTakeNearlyAllItsTime) {
+  const auto run = Start(R"(
+      local t = {}
+      for i = 1, 30000 do t[i] = {i} end
+      task.progress(1)
+      local finish = os.clock() + 0.5
+      while os.clock() < finish do json.encode(t) end)");
+  run->WaitForEvents(1);
+  EXPECT_FALSE(run->over());
+  EXPECT_TRUE(run->Wait().status.ok()) << run->Wait().status;
+}
+
 TEST_F(ScriptTest, TextOfEventsIsMadeUtf8AndCut) {
   const auto run = Run(R"(
     task.log("debug", "\xff|" .. ("é"):rep(5000))
