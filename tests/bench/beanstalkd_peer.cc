@@ -38,9 +38,9 @@ class BeanstalkdConnection final : public PeerConnection {
         used += bytes + 2;
         if (in.size() < used) return;
         absl::StrAppend(&out, "delete ", words[1], "\r\n");
-        Next(out);
       } else if (line == "DELETED") {
         ++tally.finished;
+        Next(out);
       } else {
         Fail(absl::StrCat("beanstalkd: ", line));
       }

@@ -31,7 +31,9 @@ constexpr size_t kRedis = 1;
 constexpr absl::Duration kMinWarmUp = absl::Seconds(6);
 constexpr absl::Duration kMinDuration = absl::Seconds(2);
 
-std::vector<Peer> Peers() { return {Beanstalkd(), Redis(), BeanstalkdThatSyncsLate(), Gearmand()}; }
+std::vector<Peer> Peers() {
+  return {Beanstalkd(), Redis(), RedisThatRunsAhead(), BeanstalkdThatSyncsLate(), Gearmand()};
+}
 
 Results Measure(const Options& options, const std::vector<Peer>& peers, const DurableLoad& load) {
   Results results;
@@ -76,7 +78,9 @@ Table MeasureDurable(const Options& options) {
       "fdatasync: one write of 4 KiB at a time, each with its fdatasync, into blocks that exist",
       "store: errandd's, in this process, without gRPC and scripts; its CPU time is all of this process",
       "errandd: SubmitTasks frames over gRPC, `return 1` in a sandbox, WatchQueue says which have succeeded",
-      "peers: up to 64 connections; done, put and take go out together, so that a job is one round trip",
+      "everywhere: the next task is put when the end of one is acknowledged; peers: up to 64 connections, "
+      "put "
+      "and take go out together",
       "submit: from sending to the acknowledgement, of a frame for errandd",
       "the CPU time of clients is not counted, but they share the cores; bytes written: to files, as "
       "write calls have it",

@@ -1,6 +1,6 @@
 // gearmand: background jobs. It keeps them in SQLite, in a transaction of its own each, before it says
-// JOB_CREATED. It never answers WORK_COMPLETE: a job counts as finished with the next answer to the same
-// connection, whose packets are taken in order.
+// JOB_CREATED. It never answers WORK_COMPLETE: an ECHO_REQ behind it is answered when it is done, because the
+// packets of a connection are taken in order.
 #include <unistd.h>
 
 #include <deque>
@@ -20,6 +20,8 @@ enum PacketType : uint8_t {
   kNoJob = 10,
   kJobAssign = 11,
   kWorkComplete = 13,
+  kEchoRequest = 16,
+  kEchoResponse = 17,
   kSubmitJobBackground = 18,
 };
 
@@ -56,15 +58,13 @@ class GearmandConnection final : public PeerConnection {
           tally.put_us.push_back(
               std::chrono::duration<float, std::micro>(Clock::now() - put_at_.front()).count());
           put_at_.pop_front();
-          if (!completed_.empty() && completed_.front() == created_) {
-            completed_.pop_front();
-            ++tally.finished;
-          }
-          ++created_;
           break;
         case kJobAssign:
           out += Packet(kWorkComplete, data.substr(0, data.find('\0') + 1));
-          completed_.push_back(sent_);
+          out += Packet(kEchoRequest, "");
+          break;
+        case kEchoResponse:
+          ++tally.finished;
           Next(out);
           break;
         case kNoJob:
@@ -79,7 +79,6 @@ class GearmandConnection final : public PeerConnection {
 
  private:
   void Next(std::string& out) {
-    ++sent_;
     put_at_.push_back(Clock::now());
     const std::string id = absl::StrCat(++jobs_);
     const absl::string_view zero("\0", 1);
@@ -90,9 +89,6 @@ class GearmandConnection final : public PeerConnection {
   static inline int64_t jobs_ = 0;  // Of all connections: an id that is there names the job that is there.
 
   const std::string payload_;
-  int64_t sent_ = 0;
-  int64_t created_ = 0;
-  std::deque<int64_t> completed_;  // For each completion, the number of the job sent behind it, from 0.
   std::deque<Clock::time_point> put_at_;
 };
 

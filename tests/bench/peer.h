@@ -21,11 +21,9 @@ struct PeerTally {
   std::vector<float> put_us;  // From the sending of a job to its acknowledgement.
 };
 
-// One connection of a client that is producer and worker at once, as bytes: it keeps so many jobs on the
-// way. When it is handed a job it sends, in one go, that the job is done, the next job, and that it takes
-// another one. So each command is acknowledged, no more jobs than that are ever in the server, there is
-// always one to be taken, and a job takes one round trip: a client of a real application, which puts here and
-// works there, has more of them. That is to the peer's advantage.
+// One connection of a client that is producer and worker at once, as bytes: it keeps so many jobs
+// outstanding, as Errand's load does. It puts a job and takes one in one go; when it is handed a job it says
+// that the job is done, and when that is acknowledged comes the next.
 class PeerConnection {
  public:
   using Clock = std::chrono::steady_clock;
@@ -61,6 +59,9 @@ Peer BeanstalkdThatSyncsLate();
 
 // A reliable queue of lists (https://redis.io/docs/latest/commands/lmove/): LPUSH, BLMOVE, LREM.
 Peer Redis();
+// The same with clients that do not wait for a job's end: the next one goes out with LREM. So a job takes one
+// round trip and, beside others, one sync; up to twice as many are not acknowledged.
+Peer RedisThatRunsAhead();
 
 // http://gearman.org/protocol/: background jobs, kept in SQLite.
 Peer Gearmand();

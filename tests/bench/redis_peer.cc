@@ -21,7 +21,8 @@ std::string Command(const std::vector<absl::string_view>& words) {
 
 class RedisConnection final : public PeerConnection {
  public:
-  explicit RedisConnection(size_t payload_bytes) : payload_bytes_(payload_bytes) {}
+  RedisConnection(size_t payload_bytes, bool runs_ahead)
+      : payload_bytes_(payload_bytes), runs_ahead_(runs_ahead) {}
 
   void Start(int jobs, std::string& out) override {
     for (int i = 0; i < jobs; ++i) Next(out);
@@ -44,10 +45,11 @@ class RedisConnection final : public PeerConnection {
         // Jobs are done about in the order in which they were moved, and the oldest is the last.
         out += Command({"LREM", "doing", "-1", job});
         waiting_.push_back({true, Clock::now()});
-        Next(out);
+        if (runs_ahead_) Next(out);
       } else if (waiting_.front().is_removal) {
         waiting_.pop_front();
         ++tally.finished;
+        if (!runs_ahead_) Next(out);
       } else {
         const auto took = Clock::now() - waiting_.front().at;
         waiting_.pop_front();
@@ -77,14 +79,13 @@ class RedisConnection final : public PeerConnection {
   static inline int64_t jobs_ = 0;  // Of all connections.
 
   const size_t payload_bytes_;
+  const bool runs_ahead_;
   std::deque<Waiting> waiting_;
 };
 
-}  // namespace
-
-Peer Redis() {
+Peer RedisWith(std::string name, bool runs_ahead) {
   Peer peer;
-  peer.name = "redis appendfsync always";
+  peer.name = std::move(name);
   peer.package = "redis-server";
   peer.program = "/usr/bin/redis-server";
   peer.answers_by_write = true;
@@ -93,8 +94,16 @@ Peer Redis() {
     return {program,        "--bind", "127.0.0.1",     "--port", absl::StrCat(port), "--dir", folder,
             "--appendonly", "yes",    "--appendfsync", "always", "--save",           ""};
   };
-  peer.connect = [](size_t payload_bytes) { return std::make_unique<RedisConnection>(payload_bytes); };
+  peer.connect = [runs_ahead](size_t payload_bytes) {
+    return std::make_unique<RedisConnection>(payload_bytes, runs_ahead);
+  };
   return peer;
 }
+
+}  // namespace
+
+Peer Redis() { return RedisWith("redis appendfsync always", false); }
+
+Peer RedisThatRunsAhead() { return RedisWith("the same, done and next put in one go", true); }
 
 }  // namespace errand::bench
