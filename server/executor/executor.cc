@@ -157,41 +157,53 @@ void Executor::Fill(Lane* lane) {
 }
 
 void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
+  struct Begun {
+    handlers::AttemptId id;
+    uint64_t token;
+  };
+  std::vector<Begun> begun;
+  std::vector<handlers::NewAttempt> attempts;
+  begun.reserve(claimed.size());
+  attempts.reserve(claimed.size());
   {
     absl::MutexLock lock(&mu_);
     ++callbacks_;
-  }
-  for (store::ClaimedTask& task : claimed) {
-    handlers::Attempt attempt;
-    Running running;
-    const auto lease = std::make_shared<const store::Lease>(std::move(task.lease));
-    running.lease = lease;
-    if (task.task->has_retry_policy()) {
-      running.retry_policy = std::make_unique<const v1::RetryPolicy>(task.task->retry_policy());
+    for (store::ClaimedTask& task : claimed) {
+      const auto lease = std::make_shared<const store::Lease>(std::move(task.lease));
+      const handlers::AttemptId id = next_id_++;
+      begun.push_back({id, lease->token});
+      Running& running = running_[id];
+      running.lease = lease;
+      if (task.task->has_retry_policy()) {
+        running.retry_policy = std::make_unique<const v1::RetryPolicy>(task.task->retry_policy());
+      }
+      running.tries = task.tries;
+      running.lane = lane;
+      handlers::NewAttempt& next = attempts.emplace_back();
+      next.attempt.id = id;
+      next.attempt.task = std::move(task.task);
+      next.attempt.script = std::move(task.script);
+      next.attempt.number = task.attempt;
+      next.attempt.previous_result.Swap(&task.previous_result);
+      next.observer = std::make_unique<Observer>(this, id, lease);
     }
-    running.tries = task.tries;
-    running.lane = lane;
-    bool cancelled;
-    {
-      absl::MutexLock lock(&mu_);
-      attempt.id = next_id_++;
-      running_[attempt.id] = std::move(running);
-      by_lease_[lease->token] = attempt.id;
-      ++lane->running;
-      cancelled = early_cancels_[0].erase(lease->token) + early_cancels_[1].erase(lease->token) > 0;
-    }
-    const handlers::AttemptId id = attempt.id;
-    attempt.task = std::move(task.task);
-    attempt.script = std::move(task.script);
-    attempt.number = task.attempt;
-    attempt.previous_result.Swap(&task.previous_result);
-    lane->handler->Start(std::move(attempt), std::make_unique<Observer>(this, id, lease));
-    if (cancelled) lane->handler->Stop(id);
+    lane->running += static_cast<int>(begun.size());
   }
+  lane->handler->StartAll(std::move(attempts));
+  // Only now the handler knows them, and hears that one is to be stopped.
+  std::vector<handlers::AttemptId> stopped;
   {
     absl::MutexLock lock(&mu_);
+    for (const Begun& one : begun) {
+      const bool cancelled = early_cancels_[0].erase(one.token) + early_cancels_[1].erase(one.token) > 0;
+      const auto running = running_.find(one.id);
+      if (running == running_.end()) continue;  // It is over.
+      by_lease_[one.token] = one.id;
+      if (cancelled || running->second.released) stopped.push_back(one.id);
+    }
     lane->claiming = false;
   }
+  for (const handlers::AttemptId id : stopped) lane->handler->Stop(id);
   Fill(lane);
   absl::MutexLock lock(&mu_);
   --callbacks_;

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -61,6 +63,12 @@ class AttemptObserver {
   virtual void OnDone(Outcome outcome) = 0;
 };
 
+// An attempt that is to be started, and who is told of it.
+struct NewAttempt {
+  Attempt attempt;
+  std::unique_ptr<AttemptObserver> observer;
+};
+
 // Does the work of one kind of task. All methods from any thread; none blocks.
 class Handler {
  public:
@@ -74,6 +82,11 @@ class Handler {
   // Starts an attempt, and ends it with RUN_TIMEOUT_EXCEEDED when it takes longer than its `run_timeout`.
   // `observer` may be called before Start returns.
   virtual void Start(Attempt attempt, std::unique_ptr<AttemptObserver> observer) = 0;
+
+  // The same for several, in this order. For a handler that has less to do when it knows them all at once.
+  virtual void StartAll(std::vector<NewAttempt> attempts) {
+    for (NewAttempt& one : attempts) Start(std::move(one.attempt), std::move(one.observer));
+  }
 
   // Ends an attempt as soon as that can be done safely; OnDone then says CANCELLED, or what had happened
   // before. Nothing happens if the attempt is over already.

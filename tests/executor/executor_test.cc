@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <thread>
+#include <utility>
 
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
@@ -24,7 +26,11 @@ class FakeHandler : public handlers::Handler {
 
   int slots() const override { return slots_; }
 
+  // Has `call` called when an attempt is started, before the handler knows it.
+  void BeforeStart(std::function<void()> call) { before_start_ = std::move(call); }
+
   void Start(handlers::Attempt attempt, std::unique_ptr<handlers::AttemptObserver> observer) override {
+    if (before_start_) before_start_();
     absl::MutexLock lock(&mu_);
     most_running_ = std::max<size_t>(most_running_, running_.size() + 1);
     ++started_;
@@ -35,9 +41,17 @@ class FakeHandler : public handlers::Handler {
   void Stop(handlers::AttemptId id) override {
     {
       absl::MutexLock lock(&mu_);
+      ++stopped_;
       if (running_.count(id) == 0) return;
     }
     End(id, task::Error(absl::StatusCode::kCancelled, "CANCELLED", "stopped"), false);
+  }
+
+  // Waits until somebody has called Stop.
+  void AwaitStop() {
+    absl::MutexLock lock(&mu_);
+    const auto any = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return stopped_ > 0; };
+    EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&any), absl::Seconds(30)));
   }
 
   // Waits for the next attempt to run; its id.
@@ -80,11 +94,13 @@ class FakeHandler : public handlers::Handler {
 
  private:
   const int slots_;
+  std::function<void()> before_start_;
   absl::Mutex mu_;
   std::map<handlers::AttemptId, std::pair<handlers::Attempt, std::unique_ptr<handlers::AttemptObserver>>>
       running_ ABSL_GUARDED_BY(mu_);
   size_t most_running_ ABSL_GUARDED_BY(mu_) = 0;
   int started_ ABSL_GUARDED_BY(mu_) = 0;
+  int stopped_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 class ExecutorTest : public ::testing::Test {
@@ -177,6 +193,14 @@ TEST_F(ExecutorTest, ACancelStopsTheAttempt) {
   EXPECT_EQ(StateOf("a"), v1::TASK_STATE_CANCELLED);
 }
 
+TEST_F(ExecutorTest, ACancelThatComesBeforeTheHandlerKnowsTheAttemptStopsIt) {
+  handler_.BeforeStart([this] { EXPECT_TRUE(store_.Cancel("a").ok()); });
+  executor_.Start();
+  ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
+  WaitForReports();
+  EXPECT_EQ(StateOf("a"), v1::TASK_STATE_CANCELLED);
+}
+
 TEST_F(ExecutorTest, DrainWaitsForRunningAttemptsAndStartsNoMore) {
   executor_.Start();
   ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
@@ -194,6 +218,18 @@ TEST_F(ExecutorTest, DrainReleasesWhatStillRunsAtItsDeadline) {
   ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
   handler_.Next();
   executor_.Drain(absl::Now() + absl::Milliseconds(1));
+  EXPECT_EQ(StateOf("a"), v1::TASK_STATE_QUEUED);
+}
+
+TEST_F(ExecutorTest, DrainReleasesAnAttemptThatTheHandlerDoesNotKnowYet) {
+  std::thread drain;
+  handler_.BeforeStart([&] {
+    drain = std::thread([this] { executor_.Drain(absl::InfinitePast()); });
+    handler_.AwaitStop();
+  });
+  executor_.Start();
+  ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
+  drain.join();
   EXPECT_EQ(StateOf("a"), v1::TASK_STATE_QUEUED);
 }
 

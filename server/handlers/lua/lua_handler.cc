@@ -76,27 +76,46 @@ LuaHandler::Statistics LuaHandler::GetStatistics() {
 // --- attempts come, and are fed to workers ---
 
 void LuaHandler::Start(Attempt attempt, std::unique_ptr<AttemptObserver> observer) {
-  auto lua = std::make_unique<LuaAttempt>(std::move(attempt), std::move(observer));
-  const ScriptCache::Source source(lua->source());
+  std::vector<NewAttempt> attempts;
+  attempts.push_back({std::move(attempt), std::move(observer)});
+  StartAll(std::move(attempts));
+}
+
+void LuaHandler::StartAll(std::vector<NewAttempt> attempts) {
+  struct Entry {
+    std::unique_ptr<LuaAttempt> attempt;
+    ScriptCache::Source source;
+  };
+  std::vector<Entry> entries;
+  entries.reserve(attempts.size());
+  for (NewAttempt& one : attempts) {
+    auto attempt = std::make_unique<LuaAttempt>(std::move(one.attempt), std::move(one.observer));
+    const ScriptCache::Source source(attempt->source());
+    entries.push_back({std::move(attempt), source});
+  }
   absl::Status failure;
   {
     absl::MutexLock lock(&mu_);
     // Unless starting is hopeless, a worker will be ready soon: one is started for each that ended.
     failure = idle_.empty() ? start_failure_ : absl::OkStatus();
     if (!closing_ && failure.ok()) {
-      lua->set_cached(lua->registered() == nullptr ? scripts_.FindInline(source)
-                                                   : scripts_.Find(lua->registered()));
-      const absl::Duration since = lua->started();
-      Enqueue(std::move(lua), since);
+      for (auto& [attempt, source] : entries) {
+        attempt->set_cached(attempt->registered() == nullptr ? scripts_.FindInline(source)
+                                                             : scripts_.Find(attempt->registered()));
+        const absl::Duration since = attempt->started();
+        Enqueue(std::move(attempt), since);
+      }
       Dispatch();
       return;
     }
   }
-  if (failure.ok()) {
-    lua->set_kill_reason(KillReason::kStopped);
-    lua->FinishElsewhere();
-  } else {
-    lua->FinishUnstartable(failure);
+  for (const auto& [attempt, source] : entries) {
+    if (failure.ok()) {
+      attempt->set_kill_reason(KillReason::kStopped);
+      attempt->FinishElsewhere();
+    } else {
+      attempt->FinishUnstartable(failure);
+    }
   }
 }
 

@@ -81,6 +81,8 @@ class LuaHandler final : public Handler {
 
   int slots() const override { return slots_.load(std::memory_order_relaxed); }
   void Start(Attempt attempt, std::unique_ptr<AttemptObserver> observer) override;
+  // Workers get as large a batch each as there are attempts for: one write and one answer a batch.
+  void StartAll(std::vector<NewAttempt> attempts) override;
   void Stop(AttemptId id) override;
 
   struct Statistics {
