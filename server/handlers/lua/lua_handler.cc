@@ -161,9 +161,11 @@ void LuaHandler::Feed(Worker& worker) {
   const absl::Duration now = LuaAttempt::MonotonicNow();
   const absl::Duration epoch = now - (absl::Now() - absl::UnixEpoch());
   const absl::Duration cpu_time = worker.process->CpuTime();
-  // The others are to have theirs.
+  // Each worker's share of all there are, so that the others have theirs.
+  size_t all = ready_.size();
+  for (const auto& other : workers_) all += other->batch.size();
   const auto workers = static_cast<size_t>(options_.workers);
-  const size_t most = std::clamp<size_t>((ready_.size() + workers - 1) / workers, 1, kMaxBatch);
+  const size_t most = std::clamp<size_t>((all + workers - 1) / workers, 1, kMaxBatch);
   std::string batch;
   sandbox::StartBatch(batch);
   Ready next;
