@@ -78,9 +78,8 @@ Table MeasureDurable(const Options& options) {
       "fdatasync: one write of 4 KiB at a time, each with its fdatasync, into blocks that exist",
       "store: errandd's, in this process, without gRPC and scripts; its CPU time is all of this process",
       "errandd: SubmitTasks frames over gRPC, `return 1` in a sandbox, WatchQueue says which have succeeded",
-      "everywhere: the next task is put when the end of one is acknowledged; peers: up to 64 connections, "
-      "put "
-      "and take go out together",
+      "peers: up to 64 connections, put and take go out together; the next task, everywhere, when the end of "
+      "one is acknowledged",
       "submit: from sending to the acknowledgement, of a frame for errandd",
       "the CPU time of clients is not counted, but they share the cores; bytes written: to files, as "
       "write calls have it",
