@@ -27,7 +27,7 @@ struct Results {
 constexpr size_t kBeanstalkd = 0;
 constexpr size_t kRedis = 1;
 
-// Until the log uses its files again: it fills the first ones with zeros.
+// Of the peers as well.
 constexpr absl::Duration kMinWarmUp = absl::Seconds(6);
 constexpr absl::Duration kMinDuration = absl::Seconds(2);
 
@@ -80,6 +80,7 @@ Table MeasureDurable(const Options& options) {
       "errandd: SubmitTasks frames over gRPC, `return 1` in a sandbox, WatchQueue says which have succeeded",
       "peers: up to 64 connections, put and take go out together; the next task, everywhere, when the end of "
       "one is acknowledged",
+      "store and errandd warm up until the log uses its files again, for at most a minute",
       "submit: from sending to the acknowledgement, of a frame for errandd",
       "the CPU time of clients is not counted, but they share the cores; bytes written: to files, as "
       "write calls have it",

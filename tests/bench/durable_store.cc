@@ -1,8 +1,10 @@
 #include "tests/bench/durable_store.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "server/store/log/log_journal.h"
+#include "server/store/log/segment_files.h"
 #include "tests/bench/failure.h"
 
 namespace errand::bench {
@@ -16,6 +18,16 @@ DurableStore::DurableStore(const std::string& folder, store::StoreOptions option
   auto opened = store::MemoryStore::Open(std::move(options), *std::move(journal));
   if (!opened.ok()) Fail(opened.status().message());
   store_ = *std::move(opened);
+}
+
+bool UsesFilesAgain(const std::string& folder) {
+  uint64_t oldest = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const uint64_t number = store::log::SegmentNumber(entry.path().filename().string());
+    if (number != 0 && (oldest == 0 || number < oldest)) oldest = number;
+  }
+  // Once the second one is a spare there is always one to go on with.
+  return oldest > 2;
 }
 
 }  // namespace errand::bench

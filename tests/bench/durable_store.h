@@ -23,6 +23,10 @@ class DurableStore {
   std::unique_ptr<store::MemoryStore> store_;
 };
 
+// Whether the log in `folder` writes to files that it has used before; until then it fills new ones with
+// zeros.
+bool UsesFilesAgain(const std::string& folder);
+
 }  // namespace errand::bench
 
 #endif  // ERRAND_TESTS_BENCH_DURABLE_STORE_H_

@@ -23,8 +23,7 @@ Table MeasurePayloads(const Options& options) {
     DurableLoad load;
     load.outstanding = 64;
     load.payload_bytes = static_cast<size_t>(kib) << 10;
-    // Until segments are used again: the first ones are made of zeros, once.
-    load.warm_up = std::max(options.warm_up, absl::Seconds(6));
+    load.warm_up = options.warm_up;
     // Segments are written ahead in one piece: so many that a piece more or less means little.
     load.duration = std::max(options.duration, absl::Seconds(2));
     Rounds rounds;

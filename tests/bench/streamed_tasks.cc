@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "errand/v1/tasks.grpc.pb.h"
 #include "tests/bench/disk_folder.h"
+#include "tests/bench/durable_store.h"
 #include "tests/bench/failure.h"
 #include "tests/bench/load.h"
 #include "tests/bench/scenarios.h"
@@ -22,6 +23,8 @@ namespace errand::bench {
 namespace {
 
 constexpr int kMaxFrame = 1000;
+// How often to look whether the server is warm.
+constexpr absl::Duration kLook = absl::Milliseconds(100);
 
 // Counts the tasks of a queue that succeed.
 class Successes {
@@ -99,7 +102,9 @@ Measurement MeasureStreamedTasks(const Options& options, const DurableLoad& load
       free += successes.Take(end);
     }
   };
+  const absl::Time give_up = absl::Now() + DurableLoad::kMaxWarmUp;
   run_until(absl::Now() + load.warm_up);
+  while (!UsesFilesAgain(folder.path()) && absl::Now() < give_up) run_until(absl::Now() + kLook);
   submitter.Measure();
   const CpuTime cpu_before = server.Cpu();
   const int64_t written_before = server.WrittenBytes();
