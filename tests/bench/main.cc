@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
   CLI::App app("errand_bench: what Errand costs, as ratios to a floor measured in the same run.",
                "errand_bench");
   app.add_flag("--json", json, "Print one JSON object instead of tables");
-  app.add_flag("--quick", quick, "Fewer and shorter rounds, rougher figures: all takes about 3 minutes");
+  app.add_flag("--quick", quick, "Fewer and shorter rounds, rougher figures: all takes about 8 minutes");
   std::vector<std::string> names;
   for (const auto& scenario : errand::bench::kScenarios) names.emplace_back(scenario.name);
   app.add_option("SCENARIO", wanted, "Which to measure (default: all)")->check(CLI::IsMember(names));
