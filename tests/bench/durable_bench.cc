@@ -27,7 +27,7 @@ struct Results {
 constexpr size_t kBeanstalkd = 0;
 constexpr size_t kRedis = 1;
 
-// Of the peers as well.
+// The peers have no more than this; WarmUp says what Errand waits for.
 constexpr absl::Duration kMinWarmUp = absl::Seconds(6);
 constexpr absl::Duration kMinDuration = absl::Seconds(2);
 

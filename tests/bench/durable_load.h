@@ -12,11 +12,8 @@ namespace errand::bench {
 struct DurableLoad {
   int outstanding = 1;
   size_t payload_bytes = 200;
-  // At least. Errand's goes on until its log uses its files again, but not for longer than kMaxWarmUp.
-  absl::Duration warm_up;
+  absl::Duration warm_up;  // At least; WarmUp of durable_store.h says how long it is for Errand.
   absl::Duration duration;
-
-  static constexpr absl::Duration kMaxWarmUp = absl::Minutes(1);
 };
 
 }  // namespace errand::bench

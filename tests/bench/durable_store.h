@@ -4,9 +4,12 @@
 #include <memory>
 #include <string>
 
+#include "absl/functional/function_ref.h"
+#include "absl/time/time.h"
 #include "server/store/log/posix_file_system.h"
 #include "server/store/memory/memory_store.h"
 #include "server/store/store_options.h"
+#include "tests/bench/durable_load.h"
 
 namespace errand::bench {
 
@@ -23,9 +26,10 @@ class DurableStore {
   std::unique_ptr<store::MemoryStore> store_;
 };
 
-// Whether the log in `folder` writes to files that it has used before; until then it fills new ones with
-// zeros.
-bool UsesFilesAgain(const std::string& folder);
+// Has `run` keep up the load, for a time it is told and once or more often: for the warm-up, and on until the
+// log in `folder` writes to files that it has used before, as it first fills new ones with zeros. Does not
+// wait for that for longer than a minute.
+void WarmUp(const DurableLoad& load, const std::string& folder, absl::FunctionRef<void(absl::Duration)> run);
 
 }  // namespace errand::bench
 

@@ -26,9 +26,6 @@ void Check(const std::vector<absl::Status>& results) {
   }
 }
 
-// How often to look whether it is warm.
-constexpr absl::Duration kLook = absl::Milliseconds(100);
-
 // Keeps so many tasks outstanding from its making to Stop. What the store's callbacks tell is acted on by a
 // thread of its own, as a server's would: those of the store are for the store.
 class Loop final : public store::LeaseHolder {
@@ -156,9 +153,7 @@ Measurement MeasureStoreTasks(const DurableLoad& load) {
   options.max_ended_tasks = 1'000;  // Payloads of 64 KiB are kept as well.
   const DurableStore store(folder.path(), std::move(options));
   Loop loop(&*store, load);
-  const absl::Time give_up = absl::Now() + DurableLoad::kMaxWarmUp;
-  absl::SleepFor(load.warm_up);
-  while (!UsesFilesAgain(folder.path()) && absl::Now() < give_up) absl::SleepFor(kLook);
+  WarmUp(load, folder.path(), absl::SleepFor);  // The loop runs by itself.
   loop.Measure();
   const ProcessUsage before = UsageOf(getpid());
   const absl::Time start = absl::Now();

@@ -23,8 +23,6 @@ namespace errand::bench {
 namespace {
 
 constexpr int kMaxFrame = 1000;
-// How often to look whether the server is warm.
-constexpr absl::Duration kLook = absl::Milliseconds(100);
 
 // Counts the tasks of a queue that succeed.
 class Successes {
@@ -102,9 +100,7 @@ Measurement MeasureStreamedTasks(const Options& options, const DurableLoad& load
       free += successes.Take(end);
     }
   };
-  const absl::Time give_up = absl::Now() + DurableLoad::kMaxWarmUp;
-  run_until(absl::Now() + load.warm_up);
-  while (!UsesFilesAgain(folder.path()) && absl::Now() < give_up) run_until(absl::Now() + kLook);
+  WarmUp(load, folder.path(), [&](absl::Duration time) { run_until(absl::Now() + time); });
   submitter.Measure();
   const CpuTime cpu_before = server.Cpu();
   const int64_t written_before = server.WrittenBytes();
