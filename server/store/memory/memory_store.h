@@ -236,6 +236,7 @@ class MemoryStore final : public TaskStore {
   // The same once those are safe that are not yet.
   void MatchClaimsOnceSafe() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NotifyWatchers(Record* record, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Ends a call in which tasks may have ended. They may be gone afterwards.
   void ForgetOldTasks(absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetOldRequestIds(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -316,6 +317,8 @@ class MemoryStore final : public TaskStore {
   absl::btree_map<std::string, std::unique_ptr<Queue>> queues_ ABSL_GUARDED_BY(mu_);
   RecordTable records_ ABSL_GUARDED_BY(mu_);
   absl::btree_map<uint64_t, Record*> ended_ ABSL_GUARDED_BY(mu_);  // By Record::position.
+  // Queues with a retention of their own in which tasks have ended since ForgetOldTasks.
+  std::vector<Queue*> ended_in_ ABSL_GUARDED_BY(mu_);
   Turns turns_ ABSL_GUARDED_BY(mu_);
   absl::btree_set<Alarm> alarms_ ABSL_GUARDED_BY(mu_);
   ScriptRegistry scripts_ ABSL_GUARDED_BY(mu_);

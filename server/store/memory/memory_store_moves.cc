@@ -106,7 +106,7 @@ void MemoryStore::End(Record* record, v1::TaskState state, absl::Time now, Defer
   ended_.emplace_hint(ended_.end(), record->position, record);
   LeaveKeyLine(record);
   NotifyWatchers(record, deferred);
-  ForgetOldTasksOf(queue, now, deferred);
+  if (queue->settings.has_retention()) ended_in_.push_back(queue);
 }
 
 void MemoryStore::Expire(Record* record, absl::Time now, Deferred& deferred) {
@@ -290,6 +290,8 @@ void MemoryStore::NotifyWatchers(Record* record, Deferred& deferred) {
 }
 
 void MemoryStore::ForgetOldTasks(absl::Time now, Deferred& deferred) {
+  for (Queue* queue : ended_in_) ForgetOldTasksOf(queue, now, deferred);
+  ended_in_.clear();
   while (!ended_.empty()) {
     Record* oldest = ended_.begin()->second;
     const bool too_many = static_cast<int64_t>(ended_.size()) > options_.max_ended_tasks;

@@ -1,6 +1,7 @@
 #include "tests/store/conformance/model.h"
 
 #include <algorithm>
+#include <functional>
 #include <tuple>
 #include <utility>
 
@@ -15,6 +16,9 @@ void Model::Enter(Task& task, v1::TaskState state) {
   task.state = state;
   ++task.events;
   task.ends_in_progress = false;
+  if (task.live()) return;
+  task.end = now_;
+  task.end_position = ++counter_;
 }
 
 void Model::Enqueue(Task& task) {
@@ -28,10 +32,10 @@ bool Model::HasRoom(const std::string& queue) const {
          }) < max_live_;
 }
 
-void Model::Submit(Task task, absl::Time now) {
+void Model::Submit(Task task) {
   task.order = ++counter_;
   task.key_position = ++counter_;
-  if (task.due > now) {
+  if (task.due > now_) {
     Enter(task, v1::TASK_STATE_SCHEDULED);
   } else {
     Enqueue(task);
@@ -114,6 +118,7 @@ int64_t Model::Purge(const std::string& queue) {
 }
 
 void Model::Advance(absl::Time now) {
+  now_ = now;
   for (;;) {
     // What is due first happens first; at the same time, the older task.
     Task* first = nullptr;
@@ -142,15 +147,37 @@ void Model::Advance(absl::Time now) {
 }
 
 void Model::Restart() {
+  std::map<uint64_t, Task*> interrupted;
   for (auto& [id, task] : tasks_) {
-    if (task.state != v1::TASK_STATE_RUNNING) continue;
-    task.token = 0;
-    if (task.cancel_requested) {
-      Enter(task, v1::TASK_STATE_CANCELLED);
+    if (task.state == v1::TASK_STATE_RUNNING) interrupted[task.order] = &task;
+  }
+  for (const auto& [order, task] : interrupted) {
+    task->token = 0;
+    if (task->cancel_requested) {
+      Enter(*task, v1::TASK_STATE_CANCELLED);
     } else {
-      Enter(task, task.tries < kMaxInterruptedTries ? v1::TASK_STATE_QUEUED : v1::TASK_STATE_FAILED);
+      Enter(*task, task->tries < kMaxInterruptedTries ? v1::TASK_STATE_QUEUED : v1::TASK_STATE_FAILED);
     }
   }
+}
+
+std::vector<std::string> Model::Old() const {
+  std::vector<std::string> old;
+  for (const auto& [name, queue] : queues_) {
+    std::map<uint64_t, std::string, std::greater<>> latest_first;
+    for (const auto& [id, task] : tasks_) {
+      if (task.queue == name && !task.live()) latest_first[task.end_position] = id;
+    }
+    size_t kept = 0;
+    for (const auto& [position, id] : latest_first) {
+      if (kept < queue.max_count && tasks_.at(id).end + queue.max_age > now_) {
+        ++kept;
+      } else {
+        old.push_back(id);
+      }
+    }
+  }
+  return old;
 }
 
 Model::Task* Model::Find(const std::string& id) {

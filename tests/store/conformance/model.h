@@ -1,7 +1,9 @@
 #ifndef ERRAND_TESTS_STORE_CONFORMANCE_MODEL_H_
 #define ERRAND_TESTS_STORE_CONFORMANCE_MODEL_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -37,6 +39,8 @@ class Model {
     uint64_t token = 0;
     absl::Time lease_end = absl::InfiniteFuture();
     bool cancel_requested = false;
+    absl::Time end;
+    uint64_t end_position = 0;
 
     bool waits() const { return state == v1::TASK_STATE_SCHEDULED || state == v1::TASK_STATE_QUEUED; }
     bool live() const { return waits() || state == v1::TASK_STATE_RUNNING; }
@@ -44,17 +48,19 @@ class Model {
   struct Queue {
     bool paused = false;
     int max_running = 0;
+    size_t max_count = std::numeric_limits<size_t>::max();
+    absl::Duration max_age = absl::InfiniteDuration();
   };
   struct Script {
     int64_t current = 0;  // 0: it is not registered.
     int64_t latest = 0;
   };
 
-  explicit Model(int max_live) : max_live_(max_live) {}
+  Model(int max_live, absl::Time now) : max_live_(max_live), now_(now) {}
 
   // Whether there is room for one more in the queue.
   bool HasRoom(const std::string& queue) const;
-  void Submit(Task task, absl::Time now);
+  void Submit(Task task);
   // The task that must be the next one of its queue to start; null when none may.
   Task* NextOf(const std::string& queue);
   void Start(Task& task, uint64_t token, absl::Time lease_end);
@@ -67,6 +73,8 @@ class Model {
   void Advance(absl::Time now);
   // The process that held everything ends, and a new one takes over.
   void Restart();
+  // The ids of the ended tasks that their queues keep no longer.
+  std::vector<std::string> Old() const;
 
   Task* Find(const std::string& id);
   void Erase(const std::string& id) { tasks_.erase(id); }
@@ -83,6 +91,7 @@ class Model {
   void Enqueue(Task& task);
 
   const int max_live_;
+  absl::Time now_;
   uint64_t counter_ = 0;
   std::map<std::string, Task> tasks_;
   std::map<std::string, Queue> queues_;

@@ -31,7 +31,7 @@ constexpr int kIds = 60;
 class Comparison {
  public:
   Comparison(const StoreFactory& factory, uint64_t seed)
-      : random_(seed), model_(kMaxLive), fixture_(factory, Options()) {}
+      : random_(seed), fixture_(factory, Options()), model_(kMaxLive, fixture_.now()) {}
 
   void Step() {
     if (fixture_.survives() && Pick(1'000) == 0) {
@@ -81,6 +81,7 @@ class Comparison {
         ChangeOrCompareScript();
         break;
     }
+    for (const std::string& id : model_.Old()) Forget(id);
   }
 
  private:
@@ -145,7 +146,7 @@ class Comparison {
       EXPECT_TRUE(absl::IsResourceExhausted(result.status())) << result.status();
     } else {
       EXPECT_TRUE(result.ok()) << result.status();
-      model_.Submit(task, fixture_.now());
+      model_.Submit(task);
     }
   }
 
@@ -173,7 +174,7 @@ class Comparison {
     for (const auto& result : results) refused |= !result.ok() && !absl::IsCancelled(result.status());
     EXPECT_EQ(refused, !fits);
     if (!fits) return;
-    for (const Model::Task& task : tasks) model_.Submit(task, fixture_.now());
+    for (const Model::Task& task : tasks) model_.Submit(task);
   }
 
   void Claim() {
@@ -290,7 +291,7 @@ class Comparison {
   void ChangeQueue() {
     const std::string name = Pick(2) == 0 ? "queues/default" : "queues/other";
     Model::Queue& queue = model_.queue(name);
-    switch (Pick(8)) {
+    switch (Pick(9)) {
       case 0: {
         const auto purged = fixture_.Purge(name);
         // A queue that holds nothing may not exist.
@@ -308,7 +309,22 @@ class Comparison {
         EXPECT_TRUE(fixture_.Update(settings, {"max_running"}).ok());
         break;
       }
-      case 3:
+      case 3: {
+        queue = {queue.paused, queue.max_running};
+        v1::Queue settings;
+        settings.set_name(name);
+        if (Pick(2) == 0) {
+          queue.max_count = 1 + static_cast<size_t>(Pick(4));
+          settings.mutable_retention()->set_max_count(static_cast<int64_t>(queue.max_count));
+        }
+        if (Pick(2) == 0) {
+          queue.max_age = absl::Seconds(10 * Pick(4));
+          *settings.mutable_retention()->mutable_max_age() = task::ToProto(queue.max_age);
+        }
+        EXPECT_TRUE(fixture_.Update(settings, {"retention"}).ok());
+        break;
+      }
+      case 4:
         queue.paused = true;
         EXPECT_TRUE(fixture_.SetState(name, v1::QUEUE_STATE_PAUSED).ok());
         break;
@@ -420,8 +436,8 @@ class Comparison {
   }
 
   std::mt19937_64 random_;
-  Model model_;
   StoreFixture fixture_;
+  Model model_;
   std::vector<Lease> leases_;
   std::set<uint64_t> tokens_;
   std::map<std::string, int64_t> read_;

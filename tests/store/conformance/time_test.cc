@@ -146,5 +146,31 @@ TEST_P(StoreConformance, AQueuesOwnRetentionForgetsSooner) {
   fixture.Advance(absl::Seconds(60));
   EXPECT_TRUE(absl::IsNotFound(fixture.Get("c").status()));
 }
+
+TEST_P(StoreConformance, AQueueThatKeepsNoEndedTaskStillTellsTheEnd) {
+  StoreFixture fixture(GetParam());
+  v1::Queue queue;
+  queue.set_name("queues/default");
+  queue.mutable_retention()->mutable_max_age();
+  ASSERT_TRUE(fixture.Update(queue).ok());
+  const auto told_when = [&](const std::string& id, int64_t after, const auto& end) {
+    const auto batch = StoreFixture::Await<absl::StatusOr<EventBatch>>([&](auto done) {
+      fixture.store().Watch({task::TaskName("queues/default", id), after, 10}, std::move(done));
+      end();
+    });
+    EXPECT_TRUE(absl::IsNotFound(fixture.Get(id).status())) << id;
+    return batch.ok() && batch->ended ? batch->events.back()->state().state() : v1::TASK_STATE_UNSPECIFIED;
+  };
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("run")).ok());
+  const Lease lease = fixture.Claim().at(0).lease;
+  EXPECT_EQ(told_when("run", 2, [&] { EXPECT_TRUE(fixture.Finish(lease, Verdict::kSucceeded).ok()); }),
+            v1::TASK_STATE_SUCCEEDED);
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("cancelled")).ok());
+  EXPECT_EQ(told_when("cancelled", 1,
+                      [&] { EXPECT_EQ(fixture.Cancel("cancelled")->state(), v1::TASK_STATE_CANCELLED); }),
+            v1::TASK_STATE_CANCELLED);
+  ASSERT_TRUE(fixture.Submit(Expiring(fixture, "expired", absl::Seconds(1))).ok());
+  EXPECT_EQ(told_when("expired", 1, [&] { fixture.Advance(absl::Seconds(1)); }), v1::TASK_STATE_EXPIRED);
+}
 }  // namespace
 }  // namespace errand::store
