@@ -41,8 +41,10 @@ bool IsPast(const TaskPast& past, v1::TaskState state) {
     return false;
   const bool runs = state == v1::TASK_STATE_RUNNING;
   if (runs != (past.lease_token() != 0) || (runs && output.attempts().empty())) return false;
+  // The latest event of a task is always kept: that of its state, or what it reported in it.
+  if (past.events().empty() || !IsNumber(static_cast<uint64_t>(past.next_sequence()))) return false;
   const int64_t first = past.next_sequence() - past.events_size();
-  if (first < 1 || !IsNumber(static_cast<uint64_t>(past.next_sequence()))) return false;
+  if (first < 1) return false;
   for (int i = 0; i < past.events_size(); ++i) {
     const PastEvent& event = past.events(i);
     if (event.has_event() ? event.event().sequence() != first + i

@@ -349,7 +349,7 @@ void Record::AddOutcome(v1::StateChange& change) const {
 }
 
 void Record::KeepEnd() {
-  if (!ended() || history->events.empty()) return;
+  if (!ended()) return;
   KeptEvent& end = history->events.back();
   if (end.made == nullptr) end.made = Make(end, latest_sequence());
 }
