@@ -50,14 +50,15 @@
 //   Done      it is over
 //   Parked    the script waits: for a time, for the answer to the Call before, or because others should have
 //             their turn. Any worker that was forked by the same process can Resume it.
-//   Returned  it was not begun, because one before it takes long: it may be run elsewhere, or again.
+//   Returned  it was not begun, because one before it takes long or because it is to end: it may be run
+//             elsewhere, or again.
 // A Call that does not park is answered with an Answer, in a batch of its own; Waits says that the script
 // waits but is too large to park, and keeps its worker. Script makes a worker ready to run a script many
 // times and is not answered.
 //
 // The server sends the next batch when all of the one before it is answered. Two signals, queued with the
-// attempt as their value, end an attempt (kStopSignal) or make it give way (kGiveWaySignal); they mean
-// nothing when it does not run.
+// attempt as their value, end an attempt (kStopSignal) or make it give way (kGiveWaySignal). The first
+// also counts for one that is not begun yet; otherwise they mean nothing when it does not run.
 namespace errand::sandbox {
 
 inline constexpr uint32_t kProtocolVersion = 2;

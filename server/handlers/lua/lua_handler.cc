@@ -267,7 +267,13 @@ void LuaHandler::StopInWorker(Worker& worker, LuaAttempt& attempt, KillReason re
   if (attempt.kill_reason() != KillReason::kNone) return;
   attempt.set_kill_reason(reason);
   worker.process->Signal(sandbox::kStopSignal, attempt.id());
-  worker.kill_at = std::min(worker.kill_at, LuaAttempt::MonotonicNow() + kGrace);
+  if (worker.batch.front() == &attempt) SetGrace(worker);
+}
+
+// One behind the first is not begun when its turn comes: the first one's process need not end for it.
+void LuaHandler::SetGrace(Worker& worker) {
+  const bool ends = !worker.batch.empty() && worker.batch.front()->kill_reason() != KillReason::kNone;
+  worker.kill_at = ends ? LuaAttempt::MonotonicNow() + kGrace : absl::InfiniteDuration();
   WatchUntil(worker.kill_at);
 }
 
@@ -355,6 +361,9 @@ void LuaHandler::OnFrame(Worker& worker, const sandbox::Frame& frame) {
     state = worker.state;
     attempt = worker.Find(AttemptOf(frame));
     if (worker.broken) return;
+    // What it had said when it was killed for another: this one runs again, as if it had not begun.
+    const bool ends = attempt != nullptr && attempt->kill_reason() != KillReason::kNone;
+    if (state == State::kEnding && !ends) return;
   }
   if (state == State::kStarting) {
     OnWorkerReady(worker, frame);
@@ -396,13 +405,10 @@ void LuaHandler::TurnEnded(Worker& worker, LuaAttempt& attempt) {
                std::memory_order_relaxed);
   worker.turn_start = now;
   worker.asked_at = absl::InfiniteDuration();
-  worker.batch.erase(std::find(worker.batch.begin(), worker.batch.end(), &attempt));
-  if (attempt.kill_reason() != KillReason::kNone) {
-    const bool others = std::any_of(worker.batch.begin(), worker.batch.end(), [](LuaAttempt* other) {
-      return other->kill_reason() != KillReason::kNone;
-    });
-    if (!others) worker.kill_at = absl::InfiniteDuration();
-  }
+  const auto it = std::find(worker.batch.begin(), worker.batch.end(), &attempt);
+  const bool was_first = it == worker.batch.begin();
+  worker.batch.erase(it);
+  if (was_first) SetGrace(worker);
   if (worker.batch.empty() && worker.state == State::kBusy) BecomeIdle(worker);
 }
 

@@ -70,7 +70,7 @@ class LuaHandler final : public Handler {
  public:
   // When others wait, a script gives way after so long.
   static constexpr absl::Duration kSlice = absl::Milliseconds(10);
-  // An attempt that was told to stop and has not done so is ended with its process.
+  // One that runs, was told to stop and has not done so is ended with its process.
   static constexpr absl::Duration kGrace = absl::Milliseconds(25);
 
   // Starts the processes and waits until the first is ready. `zygote` is borrowed and must outlive the
@@ -121,6 +121,7 @@ class LuaHandler final : public Handler {
   std::unique_ptr<LuaAttempt> TakeInHand(LuaAttempt* attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StopInWorker(Worker& worker, LuaAttempt& attempt, KillReason reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetGrace(Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Kill(Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Lets OnClock come at `time` at the latest.
   void WatchUntil(absl::Duration time) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -130,18 +130,17 @@ void LuaHandler::OnDeath(Worker& worker, const SandboxProcess::Death& death) {
     absl::MutexLock lock(&mu_);
     dead = Remove(worker);
     // Whom it had told of is not in the batch any more. Of the others the first one ran, as a rule; but what
-    // it had gathered may be lost, so those that cannot be told apart run again, each alone.
-    const bool stopped = std::any_of(dead->batch.begin(), dead->batch.end(), [](LuaAttempt* attempt) {
-      return attempt->kill_reason() != KillReason::kNone;
-    });
-    const bool blamed = !stopped && dead->batch.size() == 1;
+    // it had gathered may be lost, so those that cannot be told apart run again, each alone. Unless the
+    // handler has killed it, for one that may have ended at the same moment: the others did nothing.
+    const bool killed = dead->state == State::kEnding;
+    const bool blamed = !killed && dead->batch.size() == 1;
     const absl::Duration now = LuaAttempt::MonotonicNow();
     for (; !dead->batch.empty(); dead->batch.pop_back()) {
       LuaAttempt* const attempt = dead->batch.back();
       if (blamed || attempt->kill_reason() != KillReason::kNone) {
         over.push_back(TakeInHand(attempt));
       } else {
-        if (!stopped) attempt->set_alone();
+        if (!killed) attempt->set_alone();
         ready_.push_front({attempt, now});
       }
     }

@@ -36,7 +36,7 @@ struct LuaHandler::Worker final : SandboxProcess::Owner {
   std::deque<LuaAttempt*> batch;  // In order; the first one runs.
   absl::Duration turn_start;
   absl::Duration asked_at = absl::InfiniteDuration();  // When it was asked to give way, this turn.
-  absl::Duration kill_at = absl::InfiniteDuration();   // As one of the batch was told to stop.
+  absl::Duration kill_at = absl::InfiniteDuration();   // As the first one was told to stop.
   bool broken = false;                                 // It did not keep to the protocol.
   bool stuck = false;                                  // It does not give way: another takes its place.
   absl::flat_hash_map<sandbox::ScriptNumber, std::weak_ptr<const CachedScript>> scripts;  // That it knows.

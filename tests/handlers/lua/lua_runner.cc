@@ -25,6 +25,21 @@ std::string Describe(const v1::TaskEvent& event) {
   }
 }
 
+Attempt MakeAttempt(AttemptId id, const std::string& source, const std::function<void(v1::Task&)>& change) {
+  auto task = std::make_shared<v1::Task>();
+  task->set_name("queues/default/tasks/test");
+  task->mutable_lua()->set_source(source);
+  task->mutable_run_timeout()->set_seconds(50);
+  task->mutable_limits()->set_memory_bytes(task::kDefaultMemoryBytes);
+  task->mutable_limits()->set_output_bytes(task::kDefaultOutputBytes);
+  if (change) change(*task);
+  Attempt attempt;
+  attempt.id = id;
+  attempt.number = 1;
+  attempt.task = std::move(task);
+  return attempt;
+}
+
 }  // namespace
 
 class Recorder final : public AttemptObserver {
@@ -120,20 +135,22 @@ LuaHandler& LuaTest::handler() {
 
 std::shared_ptr<Recording> LuaTest::Start(const std::string& source,
                                           const std::function<void(v1::Task&)>& change, AttemptId id) {
-  auto task = std::make_shared<v1::Task>();
-  task->set_name("queues/default/tasks/test");
-  task->mutable_lua()->set_source(source);
-  task->mutable_run_timeout()->set_seconds(50);
-  task->mutable_limits()->set_memory_bytes(task::kDefaultMemoryBytes);
-  task->mutable_limits()->set_output_bytes(task::kDefaultOutputBytes);
-  if (change) change(*task);
-  Attempt attempt;
-  attempt.id = id == kAnyId ? next_id_++ : id;
-  attempt.number = 1;
-  attempt.task = std::move(task);
   auto recording = std::make_shared<Recording>();
-  handler().Start(std::move(attempt), std::make_unique<Recorder>(recording));
+  handler().Start(MakeAttempt(id == kAnyId ? next_id_++ : id, source, change),
+                  std::make_unique<Recorder>(recording));
   return recording;
+}
+
+std::vector<std::shared_ptr<Recording>> LuaTest::StartTogether(const std::vector<std::string>& sources) {
+  std::vector<std::shared_ptr<Recording>> recordings;
+  std::vector<NewAttempt> attempts;
+  for (const std::string& source : sources) {
+    recordings.push_back(std::make_shared<Recording>());
+    attempts.push_back(
+        {MakeAttempt(recordings.size(), source, {}), std::make_unique<Recorder>(recordings.back())});
+  }
+  handler().StartAll(std::move(attempts));
+  return recordings;
 }
 
 std::shared_ptr<Recording> LuaTest::Run(const std::string& source,

@@ -63,6 +63,9 @@ class LuaTest : public testing::Test {
   std::shared_ptr<Recording> Start(const std::string& source,
                                    const std::function<void(v1::Task&)>& change = {}, AttemptId id = kAnyId);
 
+  // Starts several at once, which have the ids from 1 on.
+  std::vector<std::shared_ptr<Recording>> StartTogether(const std::vector<std::string>& sources);
+
   // Runs a script to its end.
   std::shared_ptr<Recording> Run(const std::string& source,
                                  const std::function<void(v1::Task&)>& change = {});
@@ -73,6 +76,7 @@ class LuaTest : public testing::Test {
   // Runs a script that must fail; its error message.
   std::string Error(const std::string& source);
 
+  io::Loop& loop() { return loop_; }
   LuaHandler& handler();
   void DestroyHandler() {
     handler_ = nullptr;

@@ -1,6 +1,7 @@
 // How the handler treats its processes.
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -12,6 +13,7 @@
 namespace errand::handlers {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -77,6 +79,54 @@ TEST_F(SupervisionTest, UsageOfAKilledAttemptIsKnown) {
   EXPECT_GT(run->Wait().usage.peak_memory_bytes(), 0);
   EXPECT_GT(run->Wait().usage.cpu_time().nanos(), 0);
   EXPECT_EQ(run->Wait().usage.output_bytes(), 6);
+}
+
+// The one that is stopped ends, and the next one begins, just before its process is killed.
+TEST_F(SupervisionTest, AProcessKilledForOneAttemptIsNotTheFaultOfTheNext) {
+  UseHandler(1, 0);
+  EXPECT_EQ(Result("return 1"), "1");
+  const pid_t pid = SandboxPids().at(0);
+  kill(pid, SIGSTOP);
+  const auto runs = StartTogether(
+      {"return 1", "print('once') local start = os.clock() while os.clock() - start < 0.2 do end return 2"});
+  handler().Stop(1);
+  absl::Notification passed;
+  loop().Post([&] {
+    clockid_t clock;
+    clock_getcpuclockid(pid, &clock);
+    const auto used = [&] {
+      timespec time{};
+      clock_gettime(clock, &time);
+      return absl::DurationFromTimespec(time);
+    };
+    kill(pid, SIGCONT);
+    const absl::Duration grace_over = LuaAttempt::MonotonicNow() + LuaHandler::kGrace;
+    const absl::Duration begun = used() + absl::Milliseconds(50);
+    while (LuaAttempt::MonotonicNow() < grace_over || (used() < begun && !SandboxPids().empty())) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    passed.Notify();
+  });
+  EXPECT_TRUE(passed.WaitForNotificationWithTimeout(absl::Seconds(60)));
+  EXPECT_EQ(Reason(runs[0]->Wait().status), "CANCELLED");
+  EXPECT_TRUE(runs[1]->Wait().status.ok()) << runs[1]->Wait().status;
+  EXPECT_EQ(runs[1]->Wait().result.data(), "2");
+  EXPECT_THAT(runs[1]->events(), ElementsAre("out once\n"));
+}
+
+TEST_F(SupervisionTest, AnAttemptThatIsStoppedBeforeItsTurnLeavesTheProcessToOthers) {
+  UseHandler(1, 0);
+  EXPECT_EQ(Result("return 1"), "1");
+  const pid_t pid = SandboxPids().at(0);
+  kill(pid, SIGSTOP);
+  const auto runs = StartTogether({"return 1", "return 2", "return 3"});
+  handler().Stop(2);
+  absl::SleepFor(4 * LuaHandler::kGrace);
+  kill(pid, SIGCONT);
+  EXPECT_EQ(runs[0]->Wait().result.data(), "1");
+  EXPECT_EQ(Reason(runs[1]->Wait().status), "CANCELLED");
+  EXPECT_EQ(runs[2]->Wait().result.data(), "3");
+  EXPECT_THAT(SandboxPids(), ElementsAre(pid));
 }
 
 TEST_F(SupervisionTest, AllWorkersRunAtOnce) {
