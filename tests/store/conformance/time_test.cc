@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/task/state.h"
 #include "tests/store/conformance/store_fixture.h"
 
 namespace errand::store {
@@ -153,6 +154,7 @@ TEST_P(StoreConformance, AQueueThatKeepsNoEndedTaskStillTellsTheEnd) {
   queue.set_name("queues/default");
   queue.mutable_retention()->mutable_max_age();
   ASSERT_TRUE(fixture.Update(queue).ok());
+  const int64_t start = (**fixture.QueueEvents("queues/default", 0)).position;
   const auto told_when = [&](const std::string& id, int64_t after, const auto& end) {
     const auto batch = StoreFixture::Await<absl::StatusOr<EventBatch>>([&](auto done) {
       fixture.store().Watch({task::TaskName("queues/default", id), after, 10}, std::move(done));
@@ -171,6 +173,12 @@ TEST_P(StoreConformance, AQueueThatKeepsNoEndedTaskStillTellsTheEnd) {
             v1::TASK_STATE_CANCELLED);
   ASSERT_TRUE(fixture.Submit(Expiring(fixture, "expired", absl::Seconds(1))).ok());
   EXPECT_EQ(told_when("expired", 1, [&] { fixture.Advance(absl::Seconds(1)); }), v1::TASK_STATE_EXPIRED);
+  std::vector<v1::TaskState> ends;
+  const QueueEventBatch batch = **fixture.QueueEvents("queues/default", start);
+  for (const auto& event : batch.events) {
+    if (task::IsTerminal(event->state().state())) ends.push_back(event->state().state());
+  }
+  EXPECT_THAT(ends, ElementsAre(v1::TASK_STATE_SUCCEEDED, v1::TASK_STATE_CANCELLED, v1::TASK_STATE_EXPIRED));
 }
 }  // namespace
 }  // namespace errand::store
