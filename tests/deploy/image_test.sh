@@ -6,7 +6,7 @@
 #
 # The image is docker/Dockerfile's target `prebuilt`, with the binaries of BUILD_DIR; --from-source makes its
 # default target instead, which compiles everything again. Its base is made from Debian's packages, so no
-# container registry is asked. BUILD_DIR/deploy keeps the base and the layers under ours for the next run.
+# container registry is asked. The user's cache folder keeps the base for a week, BUILD_DIR/deploy the layers under ours.
 # The container is made with unshare, not with a runtime: those want control groups, which CI may not give.
 set -euo pipefail
 
@@ -48,13 +48,15 @@ clean_up # what a killed run left
 bud() { store bud --isolation=chroot --format docker --layers "$@" >"$work/bud.log" 2>&1 || { cat "$work/bud.log"; exit 1; }; }
 
 echo "-- base: Debian 12 from its packages"
-if [[ ! -e $work/base.tar ]]; then
-  mmdebstrap --quiet --variant=apt --format=tar bookworm "$work/base.tar.part"
-  mv "$work/base.tar.part" "$work/base.tar"
+base=${XDG_CACHE_HOME:-$HOME/.cache}/errand/debian-12.tar
+if [[ ! -e $base || -n $(find "$base" -mtime +6) ]]; then
+  mkdir -p "${base%/*}"
+  mmdebstrap --quiet --variant=apt --format=tar bookworm "$base.$$"
+  mv "$base.$$" "$base"
 fi
 if ! store inspect --type image localhost/errand-base >/dev/null 2>&1; then
   mkdir -p "$work/context"
-  ln "$work/base.tar" "$work/context/base.tar"
+  ln "$base" "$work/context/base.tar" 2>/dev/null || cp "$base" "$work/context/base.tar"
   printf 'FROM scratch\nADD base.tar /\n' | bud -t localhost/errand-base -f - "$work/context"
   rm -rf "$work/context"
 fi

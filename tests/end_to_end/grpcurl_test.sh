@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # A person with grpcurl and no .proto file can list and describe the API and run a task.
-# Usage: grpcurl_test.sh ERRANDD. Exits with 77 (skipped) where grpcurl is not to be had.
+# Usage: grpcurl_test.sh ERRANDD. Exits with 77 (skipped) where grpcurl is not to be had. One that had to be built, which
+# takes a minute, is kept in the user's cache folder.
 set -euo pipefail
 
 errandd=$1
 grpcurl=$(command -v grpcurl || true)
 if [ -z "$grpcurl" ]; then
-  tools=${TMPDIR:-/tmp}/errand-go-tools
-  if ! command -v go >/dev/null || ! GOBIN=$tools go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.1; then
+  version=v1.9.1
+  tools=${XDG_CACHE_HOME:-$HOME/.cache}/errand/grpcurl-$version
+  grpcurl=$tools/grpcurl
+  if [ ! -x "$grpcurl" ] && { ! command -v go >/dev/null ||
+    ! GOBIN=$tools go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@$version"; }; then
     echo "SKIPPED: there is no grpcurl, and 'go install' cannot get it"
     exit 77
   fi
-  grpcurl=$tools/grpcurl
 fi
 
 exec 3< <(exec "$errandd" --listen=127.0.0.1:0)

@@ -107,6 +107,7 @@ TEST(MessageTest, HiddenRecipientsOnlyStayHidden) {
 
 TEST(MessageTest, TextArrivesAsItWasWritten) {
   std::string long_line(5000, 'x');
+  const std::string dots_and_spaces = absl::StrCat(std::string(200, '.'), std::string(201, ' '));
   std::string chinese;
   for (int i = 0; i < 2000; ++i) chinese += "漢字";
   const struct {
@@ -124,8 +125,7 @@ TEST(MessageTest, TextArrivesAsItWasWritten) {
       {chinese + "\n" + chinese, chinese + "\r\n" + chinese},
       {long_line + "\n" + long_line, long_line + "\r\n" + long_line},
       {"\n\n\n", "\r\n\r\n\r\n"},
-      {std::string(200, '.') + " " + std::string(200, ' '),
-       std::string(200, '.') + " " + std::string(200, ' ')},
+      {dots_and_spaces, dots_and_spaces},
       {"\x01\x1b[31m\x7f", "\x01\x1b[31m\x7f"},
   };
   for (const auto& test : cases) {

@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <ostream>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/handlers/lua/lua_runner.h"
@@ -15,6 +17,8 @@ struct Runaway {
   const char* name;
   const char* source;
 };
+// Without it ctest's name of each would have addresses in it, other ones in every build.
+std::ostream& operator<<(std::ostream& out, const Runaway& runaway) { return out << runaway.name; }
 
 // Each runs for ever, somewhere else.
 constexpr Runaway kRunaways[] = {
