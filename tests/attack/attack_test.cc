@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/paths/paths.h"
 
 // Runs hostile scripts on the real server. Behind each waits a canary: a task that looks at everything a
 // script before it could have spoilt, and that is handed to the process which ran that script as soon as it
@@ -36,6 +37,8 @@ namespace errand {
 namespace {
 
 namespace fs = std::filesystem;
+
+fs::path AttackFolder() { return fs::path(kSourcePath) / "tests/attack"; }
 
 constexpr int64_t kAttackMillis = 300;
 constexpr int64_t kCanaryMillis = 10'000;
@@ -253,7 +256,7 @@ class Attack {
     if (!songs_.insert(result).second) ++repeated_songs_;
   }
 
-  const std::string canary_ = ReadFile(CANARY_SCRIPT);
+  const std::string canary_ = ReadFile(AttackFolder() / "canary.lua");
   std::mutex mutex_;
   std::set<std::string> songs_;
   int repeated_songs_ = 0;
@@ -262,7 +265,7 @@ class Attack {
 void RunClass(const std::string& name) {
   constexpr int kWorkers = 2;
   constexpr int kCallers = 4;
-  Attack().Run(fs::path(ATTACK_SCRIPTS) / name, kWorkers, kCallers);
+  Attack().Run(AttackFolder() / "scripts" / name, kWorkers, kCallers);
 }
 
 TEST(Attack, LoopsEndWithTheirTime) { RunClass("loops"); }
@@ -284,7 +287,7 @@ TEST(Attack, HostFunctionsTakeWhateverTheyAreGiven) { RunClass("host"); }
 // One process and one caller: the canary surely follows the script.
 TEST(Attack, TheNextTaskNoticesNothing) {
   Attack attack;
-  attack.Run(fs::path(ATTACK_SCRIPTS) / "tampering", 1, 1);
+  attack.Run(AttackFolder() / "scripts" / "tampering", 1, 1);
   EXPECT_EQ(attack.repeated_songs(), 0) << "tasks draw the random numbers of those before them";
 }
 

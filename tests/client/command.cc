@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "absl/strings/match.h"
+#include "tests/paths/paths.h"
 
 extern char** environ;
 
@@ -78,10 +79,10 @@ Command::Command(std::vector<std::string> arguments, Options options) {
   posix_spawn_file_actions_adddup2(&actions, in.ours, STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, out.theirs, STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, err.theirs, STDERR_FILENO);
-  arguments.insert(arguments.begin(), ERRAND_COMMAND);
+  arguments.insert(arguments.begin(), kErrandPath);
   std::vector<std::string> environment = Environment(std::move(options.environment));
   if (options.output_closed) close(out.ours);
-  EXPECT_EQ(posix_spawn(&process_, ERRAND_COMMAND, &actions, nullptr, Pointers(arguments).data(),
+  EXPECT_EQ(posix_spawn(&process_, kErrandPath, &actions, nullptr, Pointers(arguments).data(),
                         Pointers(environment).data()),
             0);
   posix_spawn_file_actions_destroy(&actions);

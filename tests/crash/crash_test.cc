@@ -38,6 +38,7 @@
 #include "tests/crash/start_order.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/paths/paths.h"
 
 namespace errand {
 namespace {
@@ -86,7 +87,7 @@ class Crashes {
   // A life that may end before the server listens.
   void StartInVain() {
     const int millis = 1 + Random(150);
-    RunProgram({"timeout", "-s", "KILL", absl::StrCat(millis / 1000.0), ERRANDD_PATH, "--listen=127.0.0.1:0",
+    RunProgram({"timeout", "-s", "KILL", absl::StrCat(millis / 1000.0), kErranddPath, "--listen=127.0.0.1:0",
                 "--log_level=warning", "--data_dir=" + folder_.path()});
   }
   void WaitForItsEnd() {

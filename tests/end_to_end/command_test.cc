@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/paths/paths.h"
 
 namespace errand {
 namespace {
@@ -22,7 +23,7 @@ using ::testing::HasSubstr;
 class Command : public ::testing::Test {
  protected:
   Finished Errand(std::vector<std::string> words) {
-    words.insert(words.begin(), {ERRAND_PATH, "--server=" + server_.address()});
+    words.insert(words.begin(), {kErrandPath, "--server=" + server_.address()});
     return RunProgram(words);
   }
 

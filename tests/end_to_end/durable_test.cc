@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/paths/paths.h"
 
 namespace errand {
 namespace {
@@ -113,7 +114,7 @@ TEST_F(DurableTest, TasksQueuesAndScriptsAreThereAfterAKill) {
 class DataFolderTest : public DurableTest {
  protected:
   Finished Run(const std::string& flag) const {
-    return RunProgram({ERRANDD_PATH, "--data_dir=" + folder(), flag});
+    return RunProgram({kErranddPath, "--data_dir=" + folder(), flag});
   }
   // That does not run.
   void AddWaiting(const std::string& id) {
@@ -158,7 +159,7 @@ TEST_F(DataFolderTest, AFlippedByteIsRefusedNamedAndRepaired) {
     file.seekp(static_cast<std::streamoff>(at));
     file.put('Q');
   }
-  const Finished refused = RunProgram({ERRANDD_PATH, "--listen=127.0.0.1:0", "--data_dir=" + folder()});
+  const Finished refused = RunProgram({kErranddPath, "--listen=127.0.0.1:0", "--data_dir=" + folder()});
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_NE(refused.errors.find(segment + " is damaged at byte "), std::string::npos) << refused.errors;
   EXPECT_NE(refused.errors.find("--check_data"), std::string::npos) << refused.errors;
@@ -181,13 +182,13 @@ TEST_F(DataFolderTest, AFlippedByteIsRefusedNamedAndRepaired) {
 }
 
 TEST(DataFolderFlags, NeedAFolderAndAreNotMixed) {
-  const Finished none = RunProgram({ERRANDD_PATH, "--check_data"});
+  const Finished none = RunProgram({kErranddPath, "--check_data"});
   EXPECT_EQ(none.exit_code, 2);
   EXPECT_NE(none.errors.find("--data_dir"), std::string::npos) << none.errors;
-  const Finished both = RunProgram({ERRANDD_PATH, "--data_dir=none", "--check_data", "--repair_data"});
+  const Finished both = RunProgram({kErranddPath, "--data_dir=none", "--check_data", "--repair_data"});
   EXPECT_EQ(both.exit_code, 2);
   EXPECT_NE(both.errors.find("only one of them"), std::string::npos) << both.errors;
-  const Finished missing = RunProgram({ERRANDD_PATH, "--data_dir=none", "--check_data"});
+  const Finished missing = RunProgram({kErranddPath, "--data_dir=none", "--check_data"});
   EXPECT_EQ(missing.exit_code, 1);
   EXPECT_NE(missing.errors.find("No such file"), std::string::npos) << missing.errors;
   EXPECT_FALSE(std::filesystem::exists("none"));
@@ -234,7 +235,7 @@ TEST_F(DataFolderTest, ABackupOfABusyServerIsAServer) {
 }
 
 TEST_F(DurableTest, ASecondServerIsRefused) {
-  const Finished second = RunProgram({ERRANDD_PATH, "--listen=localhost:0", "--data_dir=" + folder()});
+  const Finished second = RunProgram({kErranddPath, "--listen=localhost:0", "--data_dir=" + folder()});
   EXPECT_EQ(second.exit_code, 1);
   EXPECT_NE(second.errors.find("is in use by another server"), std::string::npos) << second.errors;
 }

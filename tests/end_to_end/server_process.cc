@@ -12,6 +12,8 @@
 
 #include <cstdlib>
 
+#include "tests/paths/paths.h"
+
 extern char** environ;
 
 namespace errand {
@@ -58,7 +60,7 @@ int WaitForEnd(pid_t pid) {
 }  // namespace
 
 ServerProcess::ServerProcess(std::vector<std::string> flags) {
-  std::vector<std::string> command = {ERRANDD_PATH, "--listen=127.0.0.1:0", "--log_level=warning"};
+  std::vector<std::string> command = {kErranddPath, "--listen=127.0.0.1:0", "--log_level=warning"};
   command.insert(command.end(), flags.begin(), flags.end());
   Pipe output;
   pid_ = Spawn(command, output.ends[1], -1);

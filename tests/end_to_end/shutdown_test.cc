@@ -12,6 +12,7 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/paths/paths.h"
 
 namespace errand {
 namespace {
@@ -197,19 +198,19 @@ TEST(Shutdown, ASecondSignalEndsItAtOnce) {
 
 TEST(Shutdown, AnAddressThatIsTakenIsAnErrorAtStart) {
   ServerProcess server;
-  const Finished second = RunProgram({ERRANDD_PATH, "--listen=" + server.address()});
+  const Finished second = RunProgram({kErranddPath, "--listen=" + server.address()});
   EXPECT_EQ(second.exit_code, 1);
   EXPECT_THAT(second.errors, ::testing::HasSubstr("cannot listen on " + server.address()));
 }
 
 TEST(CommandLine, HelpAndVersionExitWithZeroAndBadFlagsWithTwo) {
-  const Finished help = RunProgram({ERRANDD_PATH, "--help"});
+  const Finished help = RunProgram({kErranddPath, "--help"});
   EXPECT_EQ(help.exit_code, 0);
   EXPECT_THAT(help.output, ::testing::HasSubstr("--drain_timeout"));
-  EXPECT_EQ(RunProgram({ERRANDD_PATH, "--version"}).exit_code, 0);
+  EXPECT_EQ(RunProgram({kErranddPath, "--version"}).exit_code, 0);
   for (const char* flag : {"--drain_timeout=-1s", "--lua_workers=many", "--listen=nowhere",
                            "--smtp_tls=maybe", "--queues=UPPER", "--nonsense=1"}) {
-    const Finished finished = RunProgram({ERRANDD_PATH, flag});
+    const Finished finished = RunProgram({kErranddPath, flag});
     EXPECT_EQ(finished.exit_code, 2) << flag;
     const std::string name(flag, std::string(flag).find('='));
     EXPECT_THAT(finished.errors, ::testing::HasSubstr(name)) << flag;

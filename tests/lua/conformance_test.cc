@@ -9,6 +9,7 @@
 
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/paths/paths.h"
 
 // What the sandbox offers of Lua 5.4 behaves as in the stock program: every script prints what it finds, and
 // both outputs are the same to the byte.
@@ -17,9 +18,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+fs::path LuaFolder() { return fs::path(kSourcePath) / "tests/lua"; }
+
 std::vector<std::string> ScriptNames() {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(LUA_SCRIPTS)) {
+  for (const auto& entry : fs::directory_iterator(LuaFolder() / "scripts")) {
     if (entry.path().extension() == ".lua") names.push_back(entry.path().stem().string());
   }
   std::sort(names.begin(), names.end());
@@ -37,8 +40,8 @@ std::string ReadFile(const fs::path& path) {
 class LuaConformance : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(LuaConformance, PrintsWhatTheStockProgramPrints) {
-  const fs::path path = fs::path(LUA_SCRIPTS) / (GetParam() + ".lua");
-  const Finished stock = RunProgram({"lua5.4", STOCK_RUNNER, path.string()});
+  const fs::path path = LuaFolder() / "scripts" / (GetParam() + ".lua");
+  const Finished stock = RunProgram({"lua5.4", LuaFolder() / "stock.lua", path.string()});
   ASSERT_EQ(stock.exit_code, 0) << "lua5.4: " << stock.errors;
   ASSERT_FALSE(stock.output.empty());
 

@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/paths/paths.h"
 
 // Every example of the scripting guide does what its comments say, and nothing that they do not.
 //
@@ -60,8 +61,8 @@ std::string TestName(absl::string_view heading, int number) {
 }
 
 std::vector<Example> Examples() {
-  std::ifstream guide(SCRIPTING_GUIDE);
-  EXPECT_TRUE(guide.good()) << SCRIPTING_GUIDE;
+  std::ifstream guide(std::string(kSourcePath) + "/server/sandbox/SCRIPTING.md");
+  EXPECT_TRUE(guide.good());
   std::vector<Example> examples;
   std::string heading;
   int number = 0;

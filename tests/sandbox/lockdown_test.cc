@@ -7,6 +7,8 @@
 #include <csignal>
 #include <string>
 
+#include "tests/paths/paths.h"
+
 namespace errand::sandbox {
 namespace {
 
@@ -21,7 +23,7 @@ Ending RunProbe(std::string name) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, pipes[1], STDOUT_FILENO);
-  std::string program = NATIVE_PROBE;
+  std::string program = kNativeProbePath;
   char* arguments[] = {program.data(), name.data(), nullptr};
   char* environment[] = {nullptr};
   pid_t pid;

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/store/log/posix_file_system.h"
 #include "server/store/log/record_format.h"
+#include "tests/paths/paths.h"
 #include "tests/store/dump.h"
 #include "tests/store/log_store_factory.h"
 #include "tests/store/sample_history.h"
@@ -27,7 +28,9 @@ constexpr const char* kHeading =
     "request\n"
     "ids stand for, as Protocol Buffers' text. Made by upgrade_test.cc.\n";
 
-fs::path FolderOf(uint32_t version) { return fs::path(VERSION_FOLDERS) / absl::StrCat("version_", version); }
+fs::path FolderOf(uint32_t version) {
+  return fs::path(kSourcePath) / "tests/store/log" / absl::StrCat("version_", version);
+}
 
 StoreFactory InFolder(const fs::path& folder) {
   return [folder](const StoreOptions& options) {

@@ -13,6 +13,7 @@
 #include "absl/synchronization/notification.h"
 #include "server/handlers/lua/lua_handler.h"
 #include "server/io/loop.h"
+#include "tests/paths/paths.h"
 #include "tests/processes/children.h"
 
 namespace errand::handlers {
@@ -57,7 +58,7 @@ class LuaTest : public testing::Test {
   static constexpr AttemptId kAnyId = 0;
 
   // Before the first run.
-  void UseHandler(int workers, int spares, const std::string& program = ERRAND_SANDBOX);
+  void UseHandler(int workers, int spares, const std::string& program = kErrandSandboxPath);
 
   // Starts a script. `change` may adapt the task.
   std::shared_ptr<Recording> Start(const std::string& source,

@@ -7,6 +7,7 @@
 
 #include "absl/time/clock.h"
 #include "tests/handlers/lua/lua_runner.h"
+#include "tests/paths/paths.h"
 
 namespace errand::handlers {
 namespace {
@@ -29,7 +30,7 @@ class SourceCheckerTest : public LuaTest {
   }
 
   Zygote* zygote() {
-    if (zygote_ == nullptr) zygote_ = *Zygote::Start(ERRAND_SANDBOX, &loop_);
+    if (zygote_ == nullptr) zygote_ = *Zygote::Start(kErrandSandboxPath, &loop_);
     return zygote_.get();
   }
 
@@ -49,7 +50,7 @@ class SourceCheckerTest : public LuaTest {
     namespace fs = std::filesystem;
     const fs::path program =
         fs::path(testing::TempDir()) / ("errand-sandbox-checker-" + std::to_string(getpid()));
-    fs::copy_file(ERRAND_SANDBOX, program, fs::copy_options::overwrite_existing);
+    fs::copy_file(kErrandSandboxPath, program, fs::copy_options::overwrite_existing);
     zygote_ = *Zygote::Start(program, &loop_);
     fs::remove(program);
     for (const pid_t pid : ZygotePids()) kill(pid, SIGKILL);

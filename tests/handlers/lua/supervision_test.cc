@@ -10,6 +10,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "tests/handlers/lua/lua_runner.h"
+#include "tests/paths/paths.h"
 
 namespace errand::handlers {
 namespace {
@@ -208,7 +209,7 @@ TEST_F(SupervisionTest, AttemptsFailClearlyWhileNoProcessCanBeStarted) {
   namespace fs = std::filesystem;
   const fs::path program = fs::path(testing::TempDir()) / absl::StrCat("errand-sandbox-", getpid());
   const fs::path away = program.string() + "-away";
-  fs::copy_file(ERRAND_SANDBOX, program, fs::copy_options::overwrite_existing);
+  fs::copy_file(kErrandSandboxPath, program, fs::copy_options::overwrite_existing);
   UseHandler(1, 0, program);
   EXPECT_EQ(Result("return 1"), "1");
   fs::rename(program, away);
@@ -242,7 +243,7 @@ TEST(ZygoteStart, SaysThatTheProgramIsNoSandbox) {
 
 TEST(LuaHandlerCreate, RefusesNonsense) {
   io::Loop loop;
-  const auto zygote = Zygote::Start(ERRAND_SANDBOX, &loop);
+  const auto zygote = Zygote::Start(kErrandSandboxPath, &loop);
   ASSERT_TRUE(zygote.ok());
   EXPECT_FALSE(LuaHandler::Create({.workers = 0}, zygote->get()).ok());
 }
