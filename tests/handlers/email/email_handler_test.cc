@@ -199,7 +199,7 @@ TEST_F(Email, GarbageInAnyPhaseIsAProtocolError) {
   for (const char* point : {"CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "DOT"}) {
     for (const std::string& garbage :
          {std::string("HTTP/1.1 400 Bad Request\r\n"), std::string(100000, 'x'),
-          std::string(3000, '\0') + "\r\n", std::string("250 bare line feed\n")}) {
+          absl::StrCat(std::string(3000, '\0'), "\r\n"), std::string("250 bare line feed\n")}) {
       Serve({.script = {{point, garbage}}});
       const Outcome outcome = Deliver(NewAttempt());
       EXPECT_EQ(ReasonOf(outcome),
