@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "server/store/memory/changes.pb.h"
 #include "server/store/memory/rehearsal.h"
+#include "tests/store/log/thinning.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
@@ -16,7 +17,7 @@ namespace {
 
 TEST(Recovery, ChangesThatNoStoreWroteAreRefusedOrMakeOneThatWorks) {
   std::mt19937_64 random(11);
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 300 / kThinning; ++i) {
     std::string bytes(random() % 2000, '\0');
     for (char& byte : bytes) byte = static_cast<char>(random());
     // Every second time all fits together.
@@ -28,7 +29,7 @@ TEST(Recovery, ChangesThatNoStoreWroteAreRefusedOrMakeOneThatWorks) {
 // Where most of a history is wrong it is refused early. This one is wrong in one place, which is any.
 // ERRAND_WRONG_CHANGES: how many of them; by hand, tens of thousands.
 TEST(Recovery, OneChangeThatNoStoreMakesIsRefusedOrMakesAStoreThatWorks) {
-  int wanted = 300;
+  int wanted = 300 / kThinning;
   if (const char* asked = std::getenv("ERRAND_WRONG_CHANGES")) (void)absl::SimpleAtoi(asked, &wanted);
   std::mt19937_64 random(12);
   for (int i = 0; i < wanted; ++i) {

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/store/log/data_folder.h"
+#include "tests/store/log/thinning.h"
 
 namespace errand::store::log {
 namespace {
@@ -305,7 +306,7 @@ TEST_F(DataFolder, OneFlippedBitCostsOneTaskAtTheMost) {
   const std::vector<std::string> names = *disk().List();
   for (const std::string& name : names) {
     if (SegmentNumber(name) == 0 && IndexNumber(name) == 0) continue;
-    for (size_t at = 0; at < disk().Contents(name).size(); at += 100 + random() % 400) {
+    for (size_t at = 0; at < disk().Contents(name).size(); at += kThinning * (100 + random() % 400)) {
       SCOPED_TRACE(absl::StrCat(name, " ", at));
       const auto disk = copy();
       Flip(*disk, name, at);
@@ -336,7 +337,7 @@ TEST_F(DataFolder, ARepairThatIsInterruptedAnywhereLosesNothing) {
   ASSERT_TRUE(Repair(*whole).status.ok());
   const int operations = whole->operations() - before;
   ASSERT_GT(operations, 20);
-  for (int failing = 0; failing < operations; ++failing) {
+  for (int failing = 0; failing < operations; failing += kThinning) {
     for (uint64_t seed = 0; seed < 6; ++seed) {
       SCOPED_TRACE(absl::StrCat("operation ", failing, ", seed ", seed));
       const auto disk = copy();

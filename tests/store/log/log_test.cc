@@ -20,6 +20,7 @@
 #include "server/store/log/posix_file_system.h"
 #include "server/store/log/segment_reader.h"
 #include "tests/store/log/fake_disk.h"
+#include "tests/store/log/thinning.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
@@ -274,7 +275,7 @@ TEST(LogTest, ALostEndOfAnEarlierSegmentIsRefused) {
 
 TEST(LogTest, AnyDamageIsRefusedOrLeavesAPrefix) {
   std::mt19937_64 random(7);
-  for (int i = 0; i < 2'000; ++i) {
+  for (int i = 0; i < 2'000 / kThinning; ++i) {
     std::string changes((1 + random() % 4) * 5, '\0');
     for (char& byte : changes) byte = static_cast<char>(random());
     LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(changes.data()), changes.size());
@@ -353,7 +354,7 @@ TEST(LogTest, AShortHistorySurvivesAFailureAndTheLossOfPowerAtEveryOperation) {
   History(1).Run(whole, 12, -1);
   const int operations = whole.operations();
   ASSERT_GT(operations, 20);
-  for (int failing = 0; failing < operations; ++failing) {
+  for (int failing = 0; failing < operations; failing += kThinning) {
     for (uint64_t seed = 0; seed < 10; ++seed) {
       SCOPED_TRACE(absl::StrCat("operation ", failing, ", seed ", seed));
       FakeDisk disk;
