@@ -31,6 +31,16 @@ store::FinishRequest Judge(const store::Lease& lease, const v1::RetryPolicy& ret
   return request;
 }
 
+// Whether `now` lets something start that `then` did not.
+bool HasGrown(const task::Room& then, const task::Room& now) {
+  if (now.tasks <= 0) return false;
+  return std::any_of(then.queues.begin(), then.queues.end(), [&now](const auto& queue) {
+    if (queue.second.tasks > 0) return false;
+    const auto found = now.queues.find(queue.first);
+    return found == now.queues.end() || found->second.tasks > 0;
+  });
+}
+
 }  // namespace
 
 // Passes on what a handler says of one attempt.
@@ -45,10 +55,6 @@ class Executor::Observer : public handlers::AttemptObserver {
     reports[0].event.Swap(&event);
     executor_->store_->Append(std::move(reports));
   }
-
-  void OnParked() override { executor_->OnParked(id_); }
-
-  void OnResumed() override { executor_->OnResumed(id_); }
 
   void OnDone(handlers::Outcome outcome) override { executor_->OnDone(id_, std::move(outcome)); }
 
@@ -75,6 +81,7 @@ void Executor::AddHandler(task::HandlerKind kind, handlers::Handler* handler, io
   lane->kind = kind;
   lane->handler = handler;
   lane->loop = loop;
+  handler->WatchRoom([this, lane = lane.get()] { OnMoreRoom(lane); });
   lanes_.push_back(std::move(lane));
 }
 
@@ -123,28 +130,42 @@ void Executor::Fill(Lane* lane) {
   // Callbacks may come inline: whoever is here goes on, everybody else leaves it to them.
   {
     absl::MutexLock lock(&mu_);
-    if (lane->filling) return;
+    if (lane->filling) {
+      lane->refill = true;
+      return;
+    }
     lane->filling = true;
   }
   for (;;) {
     store::ClaimRequest request;
+    request.room = lane->handler->GetRoom();
+    store::WaitId outdated = 0;
     {
       absl::MutexLock lock(&mu_);
-      request.max_tasks = lane->handler->slots() - lane->running;
-      if (draining_ || lane->claiming || request.max_tasks <= 0) {
+      const bool look_again = std::exchange(lane->refill, false);
+      if (!draining_ && lane->claiming && lane->claim != 0 && HasGrown(lane->room, request.room)) {
+        outdated = std::exchange(lane->claim, 0);
+      } else if (draining_ || lane->claiming || request.room.tasks <= 0) {
+        if (look_again) continue;
         lane->filling = false;
         return;
+      } else {
+        lane->claiming = true;
+        lane->claim = 0;
+        lane->room = request.room;
       }
-      lane->claiming = true;
-      lane->claim = 0;
+    }
+    if (outdated != 0) {
+      store_->StopWaiting(outdated);
+      continue;
     }
     request.kind = lane->kind;
     request.lease_duration = lease_duration_;
     request.holder = this;
     request.worker = worker_;
-    const store::WaitId claim = store_->Claim(request, [this, lane](std::vector<store::ClaimedTask> claimed) {
-      OnClaimed(lane, std::move(claimed));
-    });
+    const store::WaitId claim = store_->Claim(
+        std::move(request),
+        [this, lane](std::vector<store::ClaimedTask> claimed) { OnClaimed(lane, std::move(claimed)); });
     bool stop;
     {
       absl::MutexLock lock(&mu_);
@@ -154,6 +175,16 @@ void Executor::Fill(Lane* lane) {
     }
     if (stop) store_->StopWaiting(claim);
   }
+}
+
+void Executor::OnMoreRoom(Lane* lane) {
+  {
+    absl::MutexLock lock(&mu_);
+    ++callbacks_;
+  }
+  Fill(lane);
+  absl::MutexLock lock(&mu_);
+  --callbacks_;
 }
 
 void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
@@ -184,10 +215,10 @@ void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
       next.attempt.task = std::move(task.task);
       next.attempt.script = std::move(task.script);
       next.attempt.number = task.attempt;
+      next.attempt.weight = task.weight;
       next.attempt.previous_result.Swap(&task.previous_result);
       next.observer = std::make_unique<Observer>(this, id, lease);
     }
-    lane->running += static_cast<int>(begun.size());
   }
   lane->handler->StartAll(std::move(attempts));
   // Only now the handler knows them, and hears that one is to be stopped.
@@ -207,24 +238,6 @@ void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
   Fill(lane);
   absl::MutexLock lock(&mu_);
   --callbacks_;
-}
-
-void Executor::OnParked(handlers::AttemptId id) {
-  Lane* lane;
-  {
-    absl::MutexLock lock(&mu_);
-    lane = running_.at(id).lane;
-    --lane->running;
-    ++callbacks_;
-  }
-  Fill(lane);
-  absl::MutexLock lock(&mu_);
-  --callbacks_;
-}
-
-void Executor::OnResumed(handlers::AttemptId id) {
-  absl::MutexLock lock(&mu_);
-  ++running_.at(id).lane->running;
 }
 
 void Executor::OnDone(handlers::AttemptId id, handlers::Outcome outcome) {
@@ -275,7 +288,6 @@ void Executor::Report(Lane* lane) {
       by_lease_.erase(running->second.lease->token);
       running_.erase(running);
     }
-    lane->running -= static_cast<int>(ended.size());
   }
   Fill(lane);
   absl::MutexLock lock(&mu_);

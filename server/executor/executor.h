@@ -19,8 +19,11 @@
 
 namespace errand::executor {
 
-// Claims tasks from a store as long as handlers have free slots, hands them over, reports what becomes of
+// Claims tasks from a store as long as handlers have room for them, hands them over, reports what becomes of
 // them, and extends their leases meanwhile. Blocks nowhere but in Drain.
+//
+// There is a claim of each kind outstanding whenever the handler has any room. When it gets room for a queue
+// that the claim excludes, the claim is taken back and made anew.
 class Executor : private store::LeaseHolder {
  public:
   // `store` and `loop` (for the lease timer) are borrowed and must outlive the executor. `worker` is what the
@@ -54,10 +57,11 @@ class Executor : private store::LeaseHolder {
     handlers::Handler* handler;
     io::Loop* loop;
     std::vector<Ended> ended;  // To be reported by a Report that is posted.
-    int running = 0;           // Attempts that take a slot.
     bool claiming = false;     // A claim is outstanding; then `claim` names it, once Claim has returned.
     store::WaitId claim = 0;
-    bool filling = false;  // Some thread is in Fill.
+    task::Room room;       // What that claim may take.
+    bool filling = false;  // Some thread is in Fill,
+    bool refill = false;   // and has to look again: there may be more room.
   };
   struct Running {
     std::shared_ptr<const store::Lease> lease;
@@ -72,8 +76,7 @@ class Executor : private store::LeaseHolder {
   void OnCancelRequested(const store::Lease& lease) override;
   void Fill(Lane* lane);
   void OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed);
-  void OnParked(handlers::AttemptId id);
-  void OnResumed(handlers::AttemptId id);
+  void OnMoreRoom(Lane* lane);
   void OnDone(handlers::AttemptId id, handlers::Outcome outcome);
   void Report(Lane* lane);
   void ExtendLeases();
@@ -88,7 +91,7 @@ class Executor : private store::LeaseHolder {
   bool draining_ ABSL_GUARDED_BY(mu_) = true;  // Until Start.
   handlers::AttemptId next_id_ ABSL_GUARDED_BY(mu_) = 1;
   absl::flat_hash_map<handlers::AttemptId, Running> running_ ABSL_GUARDED_BY(mu_);
-  int callbacks_ ABSL_GUARDED_BY(mu_) = 0;  // OnClaimed, OnParked and Report under way, or posted.
+  int callbacks_ ABSL_GUARDED_BY(mu_) = 0;  // OnClaimed, OnMoreRoom and Report under way, or posted.
   absl::flat_hash_map<uint64_t, handlers::AttemptId> by_lease_ ABSL_GUARDED_BY(mu_);
   // Cancels that overtook the claim they belong to, whose tasks may have to be read from a disk yet. Kept for
   // one tick of the lease timer at the least: [1] are from before the last one.

@@ -2,6 +2,7 @@
 #define ERRAND_SERVER_HANDLERS_HANDLER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "errand/v1/task.pb.h"
+#include "server/task/room.h"
 #include "server/task/script.h"
 
 namespace errand::handlers {
@@ -26,6 +28,8 @@ struct Attempt {
   std::shared_ptr<const task::Script> script;
   // 1 for the first.
   int32_t number = 0;
+  // Its queue's share of what the handler has, beside that of other queues. At least 1.
+  int32_t weight = 1;
   // The result of the attempt before, where it left one: an e-mail handler finds there which recipients
   // have accepted.
   v1::TaskResult previous_result;
@@ -53,12 +57,6 @@ class AttemptObserver {
   // by the callee.
   virtual void OnEvent(v1::TaskEvent event) = 0;
 
-  // The attempt waits, and takes none of the handler's slots until OnResumed.
-  virtual void OnParked() {}
-
-  // It goes on, or ends, after OnParked.
-  virtual void OnResumed() {}
-
   // The attempt is over. Called exactly once, last; the handler then destroys the observer.
   virtual void OnDone(Outcome outcome) = 0;
 };
@@ -75,9 +73,13 @@ class Handler {
   // Ends all attempts that still run, as Stop does.
   virtual ~Handler() = default;
 
-  // The most attempts that may run at once, but for those that are parked. May change at any time: one that
-  // is smaller than what runs means that no more may be started.
-  virtual int slots() const = 0;
+  // What more may be started now. An attempt that has ended gives its place back before OnDone is called.
+  virtual task::Room GetRoom() = 0;
+
+  // Has `more_room` called whenever there may be more than before for another reason than that an attempt has
+  // ended. From a thread of the handler, while the attempt that made room still runs; must not block. Before
+  // the first Start.
+  virtual void WatchRoom(std::function<void()> more_room) = 0;
 
   // Starts an attempt, and ends it with RUN_TIMEOUT_EXCEEDED when it takes longer than its `run_timeout`.
   // `observer` may be called before Start returns.

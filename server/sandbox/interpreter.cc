@@ -104,6 +104,7 @@ void Interpreter::StartClock() {
 
 void Interpreter::Begin(const Image& image) {
   started_from_ = &image;
+  too_large_ = std::numeric_limits<size_t>::max();
   stopped_ = false;
   current_ = run_->attempt;
   // A batch has been waited for.
@@ -221,62 +222,60 @@ void Interpreter::Course() {
 // Parks the run. False when it goes on here: it is too large to be parked, and has waited.
 bool Interpreter::Leave() {
   const Wish wish = run_->wish;
-  const int64_t wake = MonotonicNanos() + run_->sleep_nanos;
+  const Why why = wish == Wish::kSleep ? Why::kSleeps : wish == Wish::kCall ? Why::kCalls : Why::kGivesWay;
+  const uint64_t wake =
+      wish == Wish::kSleep ? static_cast<uint64_t>(MonotonicNanos() + run_->sleep_nanos) : uint64_t{0};
   {
     const interrupts::HostSection section;
     run_->wish = Wish::kNone;
     const int64_t now = clock_.Now();
     run_->cpu_before += now - turn_start_;
     turn_start_ = now;
-    Call call{.attempt = run_->attempt, .arguments = {}};
-    std::string arguments;
     if (wish == Wish::kCall) {
-      call.function = run_->function;
-      arguments = ToView(run_->state, -1);
-      call.arguments = arguments;
+      const std::string arguments(ToView(run_->state, -1));
       lua_pop(run_->state, 1);
-    }
-    difference_.clear();
-    const bool parks = started_from_->AppendDifference(*heap_, kMaxDifferenceBytes, difference_);
-    if (interrupts::pending() == Ending::kOk) {
-      if (wish == Wish::kCall) {
-        call.parks = parks;
-        channel_->Send(call);
+      if (interrupts::pending() == Ending::kOk) {
+        channel_->Send(Call{run_->attempt, true, run_->function, arguments});
       }
+    }
+    const bool parks = FitsIntoDifference();
+    if (interrupts::pending() == Ending::kOk) {
       if (parks) {
         interrupts::Decide();
-        Parked parked{.attempt = run_->attempt, .difference = difference_};
-        parked.cpu_nanos = static_cast<uint64_t>(run_->cpu_before);
-        parked.why = wish == Wish::kSleep ? Why::kSleeps : wish == Wish::kCall ? Why::kCalls : Why::kGivesWay;
-        if (wish == Wish::kSleep) parked.wake_nanos = static_cast<uint64_t>(wake);
-        channel_->Send(parked);
+        channel_->Send(
+            Parked{run_->attempt, why, wake, static_cast<uint64_t>(run_->cpu_before), difference_});
         return true;
       }
-      if (wish != Wish::kGiveWay) {
-        channel_->ReturnRest();
-        channel_->Send(Waits{run_->attempt});
-        channel_->Flush();
-      }
-      if (wish == Wish::kCall) {
-        const Answer answer = channel_->ReadAnswer();
-        answer_ok_ = answer.ok;
-        answer_ = answer.answer;
-      }
+      channel_->ReturnRest();
+      channel_->Send(Waits{run_->attempt, why, wake});
+      channel_->Flush();
     }
   }
   interrupts::CheckPoint();
-  if (wish == Wish::kSleep) WaitHere(channel_->fd(), wake);
+  AwaitServer(channel_->fd());
+  const interrupts::HostSection section;
+  const Answer answer = channel_->ReadAnswer();
+  if (wish == Wish::kCall) {
+    answer_ok_ = answer.ok;
+    answer_ = answer.answer;
+  }
   return false;
 }
 
-void Interpreter::WaitHere(int fd, int64_t wake) {
-  for (;;) {
-    const int64_t left = wake - MonotonicNanos();
-    if (left <= 0) return;
-    const timespec timeout = {left / kNanosPerSecond, left % kNanosPerSecond};
-    pollfd server = {fd, POLLIN, 0};
-    // Nothing is sent to a run that sleeps: whatever comes means that the server has gone.
-    if (ppoll(&server, 1, &timeout, nullptr) > 0) _exit(0);
+// Makes `difference_`. A run that was found too large is not looked at again while it is half as large: a
+// long one gives way often.
+bool Interpreter::FitsIntoDifference() {
+  if (heap_->used() > too_large_ / 2) return false;
+  difference_.clear();
+  const bool fits = started_from_->AppendDifference(*heap_, kMaxDifferenceBytes, difference_);
+  if (!fits) too_large_ = heap_->used();
+  return fits;
+}
+
+// A signal that ends the run is to be heard meanwhile.
+void Interpreter::AwaitServer(int fd) {
+  pollfd server = {fd, POLLIN, 0};
+  while (ppoll(&server, 1, nullptr, nullptr) <= 0) {
   }
 }
 

@@ -146,7 +146,8 @@ class Interpreter {
   bool Prepare(const Run& run, bool compiled);
   void Course();
   bool Leave();
-  static void WaitHere(int fd, int64_t wake);
+  bool FitsIntoDifference();
+  static void AwaitServer(int fd);
   void SendResult(int results);
   void SendError();
   void SendDone(Done done);
@@ -168,6 +169,7 @@ class Interpreter {
   const char* stack_base_ = nullptr;  // Of the C stack, where the run began.
   bool answer_ok_ = false;
   std::string_view answer_;
+  size_t too_large_ = std::numeric_limits<size_t>::max();  // What did not fit into a difference, this turn.
   std::string difference_;
 };
 

@@ -44,6 +44,17 @@ void WarmUp() {
   malloc_trim(0);
 }
 
+// Both are inherited by what is forked.
+void StandBackBehindTheServer() {
+  // Where memory runs short the kernel takes a script before the server (proc(5), oom_score_adj).
+  if (const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC); fd >= 0) {
+    (void)!write(fd, "1000", 4);
+    close(fd);
+  }
+  // And calls are answered before scripts go on.
+  (void)!nice(5);
+}
+
 int Main(int argc, char** argv) {
   const pid_t server = argc == 2 ? std::atoi(argv[1]) : 0;
   if (server <= 0 || fcntl(kSocketFd, F_GETFD) < 0) {
@@ -51,6 +62,7 @@ int Main(int argc, char** argv) {
     return 2;
   }
   CloseOtherDescriptors();
+  StandBackBehindTheServer();
   WarmUp();
   signal(SIGPIPE, SIG_IGN);
   // They live as long as the process, and the image that is made here holds pointers to them.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "server/sandbox/capacity.h"
 #include "server/sandbox/interrupts.h"
 
 namespace errand::sandbox {

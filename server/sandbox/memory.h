@@ -31,10 +31,6 @@ class Memory {
 
   // `bytes` count from an empty heap: what the libraries take is included.
   void SetLimit(size_t bytes);
-  // What the heap has left for a limit of so many bytes: half as much again, because free blocks lie between
-  // those in use.
-  static size_t CapacityFor(size_t limit) { return limit + limit / 2 + (1 << 20); }
-
   size_t peak() const { return state_->peak; }
 
   // Abandons the run (interrupts.h) unless `bytes` more would be allowed; for what is built outside of Lua.

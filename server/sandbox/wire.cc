@@ -44,9 +44,9 @@ T LittleEndian(T value) {
   return value;
 }
 
-// Fills in the size of the last frame in `out`, which starts at `start`.
-void PutSizeOfLast(size_t start, std::string& out) {
-  const uint32_t size = LittleEndian(static_cast<uint32_t>(out.size() - start - kSizeBytes));
+// Fills in the size of the last frame in `out`, which starts at `start`; `more` of its bytes are elsewhere.
+void PutSizeOfLast(size_t start, std::string& out, size_t more = 0) {
+  const uint32_t size = LittleEndian(static_cast<uint32_t>(out.size() + more - start - kSizeBytes));
   std::memcpy(&out[start], &size, sizeof size);
 }
 
@@ -216,12 +216,15 @@ bool Decode(Body& body, Parked& parked) {
 bool Decode(Body& body, Returned& returned) { return body.Get(returned.attempt); }
 
 bool Decode(Body& body, Call& call) {
-  return body.Get(call.attempt) && body.Get(call.parks) &&
+  return body.Get(call.attempt) && body.Get(call.leaves) &&
          body.Get(call.function, Function::kSharedGet, Function::kSubmit) && body.GetRest(call.arguments) &&
          call.arguments.size() <= kMaxCallBytes;
 }
 
-bool Decode(Body& body, Waits& waits) { return body.Get(waits.attempt); }
+bool Decode(Body& body, Waits& waits) {
+  return body.Get(waits.attempt) && body.Get(waits.why, Why::kSleeps, Why::kGivesWay) &&
+         body.Get(waits.wake_nanos);
+}
 
 template <class T>
 bool DecodeAs(Body body, Frame& frame) {
@@ -358,12 +361,14 @@ void Append(const Returned& frame, std::string& out) { Writer(Type::kReturned, o
 void Append(const Call& frame, std::string& out) {
   Writer(Type::kCall, out)
       .Put(frame.attempt)
-      .Put(frame.parks)
+      .Put(frame.leaves)
       .Put(static_cast<uint8_t>(frame.function))
       .PutRest(frame.arguments);
 }
 
-void Append(const Waits& frame, std::string& out) { Writer(Type::kWaits, out).Put(frame.attempt); }
+void Append(const Waits& frame, std::string& out) {
+  Writer(Type::kWaits, out).Put(frame.attempt).Put(static_cast<uint8_t>(frame.why)).Put(frame.wake_nanos);
+}
 
 void Append(const SharedArguments& arguments, std::string& out) {
   const auto put = [&out](auto value) {
@@ -390,6 +395,8 @@ void Extend(size_t start, std::string_view data, std::string& out) {
   out += data;
   PutSizeOfLast(start, out);
 }
+
+void Announce(size_t start, size_t bytes, std::string& out) { PutSizeOfLast(start, out, bytes); }
 
 void StartBatch(std::string& out) { out.assign(kBatchHeaderBytes, '\0'); }
 

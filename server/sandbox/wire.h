@@ -42,8 +42,8 @@
 //   23 Parked    u64 attempt | u8 why (1 sleep, 2 call, 3 gave way) | u64 wake ns | u64 CPU ns
 //                | bytes difference
 //   24 Returned  u64 attempt
-//   25 Call      u64 attempt | u8 parks (0, 1) | u8 function | bytes arguments
-//   26 Waits     u64 attempt
+//   25 Call      u64 attempt | u8 leaves (0, 1) | u8 function | bytes arguments
+//   26 Waits     u64 attempt | u8 why, as of Parked | u64 wake ns
 //
 // A worker says Ready once. It answers a Check with one Checked, and a Run or Resume with any number of
 // Output, Log, Progress, Call and Waits, then with one of
@@ -52,23 +52,26 @@
 //             their turn. Any worker that was forked by the same process can Resume it.
 //   Returned  it was not begun, because one before it takes long or because it is to end: it may be run
 //             elsewhere, or again.
-// A Call that does not park is answered with an Answer, in a batch of its own; Waits says that the script
-// waits but is too large to park, and keeps its worker. Script makes a worker ready to run a script many
-// times and is not answered.
+// Waits says the same as Parked of a script that is too large for that and keeps its worker. It goes on when
+// an Answer comes, in a batch of its own; what that says counts where it waits for the answer to a Call. A
+// Call that neither Parked nor Waits follows is answered likewise, at once. Script makes a worker ready to
+// run a script many times and is not answered.
 //
 // The server sends the next batch when all of the one before it is answered. Two signals, queued with the
 // attempt as their value, end an attempt (kStopSignal) or make it give way (kGiveWaySignal). The first
 // also counts for one that is not begun yet; otherwise they mean nothing when it does not run.
 namespace errand::sandbox {
 
-inline constexpr uint32_t kProtocolVersion = 2;
+inline constexpr uint32_t kProtocolVersion = 3;
 
 // Counted from SIGRTMIN, which is a run-time value.
 inline constexpr int kStopSignal = 0;
 inline constexpr int kGiveWaySignal = 1;
 
-// A worker's exit status: its run was over its CPU time, in C++ code that cannot be left.
+// A worker's exit statuses: its run was over its CPU time, or needed more memory, in C++ code that cannot be
+// left.
 inline constexpr int kCpuExceededStatus = 10;
+inline constexpr int kMemoryExceededStatus = 11;
 
 inline constexpr size_t kMaxNameBytes = 1 << 10;
 inline constexpr size_t kMaxErrorBytes = 16 << 10;
@@ -228,13 +231,15 @@ bool Parse(std::string_view bytes, SharedArguments& arguments);
 
 struct Call {
   uint64_t attempt = 0;
-  bool parks = false;
+  bool leaves = false;  // Parked or Waits follows.
   Function function = Function::kSharedGet;
   std::string_view arguments;
 };
 
 struct Waits {
   uint64_t attempt = 0;
+  Why why = Why::kSleeps;
+  uint64_t wake_nanos = 0;  // As of Parked.
 };
 
 using Frame = std::variant<std::monostate, Run, Check, Resume, Script, Forget, Answer, Ready, Output, Log,
@@ -260,6 +265,9 @@ void Append(const Waits& frame, std::string& out);
 
 // Adds to the data of an Output that is the last frame in `out` and starts at `start`.
 void Extend(size_t start, std::string_view data, std::string& out);
+
+// Says of the last frame in `out`, which starts at `start`, that so many bytes follow which are not in `out`.
+void Announce(size_t start, size_t bytes, std::string& out);
 
 // A batch is made of: StartBatch, frames, FinishBatch. `out` holds nothing else.
 void StartBatch(std::string& out);

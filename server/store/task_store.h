@@ -15,6 +15,7 @@
 #include "errand/v1/task.pb.h"
 #include "google/protobuf/field_mask.pb.h"
 #include "server/task/filter.h"
+#include "server/task/room.h"
 #include "server/task/script.h"
 #include "server/task/state.h"
 
@@ -71,6 +72,7 @@ struct ClaimedTask {
   ScriptSource script;             // Null unless the task names one.
   int32_t attempt = 0;             // 1 for the first.
   int32_t tries = 0;               // The same, counted from the last Retry: what the retry policy counts.
+  int32_t weight = 1;              // Of its queue.
   v1::TaskResult previous_result;  // What the attempt before left.
 };
 
@@ -85,7 +87,7 @@ class LeaseHolder {
 
 struct ClaimRequest {
   task::HandlerKind kind = task::HandlerKind::kLua;
-  int max_tasks = 1;
+  task::Room room;
   // Each task is the caller's for this long, unless extended.
   absl::Duration lease_duration;
   // Borrowed until the last lease is finished or has expired.

@@ -40,43 +40,42 @@ Parking ParkScripts(const Options& options, int tasks, double seconds) {
     task->mutable_lua()->set_text(std::to_string(i));
     return task;
   };
+  absl::Mutex mu;
+  size_t parked = 0;
+  runner.handler().WatchRoom([&] {
+    const size_t now = runner.handler().GetStatistics().parked;
+    absl::MutexLock lock(&mu);
+    parked = now;
+  });
   runner.Run(script(0));
   runner.Run(script(0));  // From now on it has an image.
-  absl::Mutex mu;
-  int parked = 0;
   int over = 0;
   int wrong = 0;
   std::vector<float> late;
   const int64_t before = ScriptRunner::Bytes();
   for (int i = 0; i < tasks; ++i) {
     const absl::Time wake = absl::Now() + absl::Seconds(seconds) + absl::Milliseconds(i % 5000);
-    runner.Start(
-        script(i),
-        [&, i, wake](const handlers::Outcome& outcome) {
-          const absl::Time now = absl::Now();
-          absl::MutexLock lock(&mu);
-          ++over;
-          late.push_back(static_cast<float>(absl::ToDoubleMilliseconds(now - wake)));
-          wrong += outcome.result.data() == absl::StrCat("task ", i, " ", 2 * i + 1) ? 0 : 1;
-        },
-        [&] {
-          absl::MutexLock lock(&mu);
-          ++parked;
-        });
+    runner.Start(script(i), [&, i, wake](const handlers::Outcome& outcome) {
+      const absl::Time now = absl::Now();
+      absl::MutexLock lock(&mu);
+      ++over;
+      late.push_back(static_cast<float>(absl::ToDoubleMilliseconds(now - wake)));
+      wrong += outcome.result.data() == absl::StrCat("task ", i, " ", 2 * i + 1) ? 0 : 1;
+    });
     // So that each starts at once, and the time to wake it is known.
     absl::MutexLock lock(&mu);
-    const auto near = [&] { return parked >= i - 32 || over > 0; };
+    const auto near = [&] { return static_cast<int>(parked) >= i - 32 || over > 0; };
     mu.Await(absl::Condition(&near));
   }
   {
     absl::MutexLock lock(&mu);
-    const auto all_parked = [&] { return parked == tasks || over > 0; };
+    const auto all_parked = [&] { return static_cast<int>(parked) == tasks || over > 0; };
     mu.Await(absl::Condition(&all_parked));
     if (over > 0) Fail("not all scripts were parked at once");
   }
   Parking parking;
   parking.bytes = static_cast<double>(ScriptRunner::Bytes() - before) / tasks;
-  parking.counted_bytes = static_cast<double>(runner.handler().GetStatistics().parked_bytes) / tasks;
+  parking.counted_bytes = static_cast<double>(runner.handler().GetStatistics().kept_bytes) / tasks;
   absl::MutexLock lock(&mu);
   const auto all = [&] { return over == tasks; };
   mu.Await(absl::Condition(&all));

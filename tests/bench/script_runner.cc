@@ -20,18 +20,13 @@ using handlers::Outcome;
 
 class Observer final : public handlers::AttemptObserver {
  public:
-  Observer(ScriptRunner::Done done, ScriptRunner::Parked parked)
-      : done_(std::move(done)), parked_(std::move(parked)) {}
+  explicit Observer(ScriptRunner::Done done) : done_(std::move(done)) {}
 
   void OnEvent(v1::TaskEvent) override {}
-  void OnParked() override {
-    if (parked_) parked_();
-  }
   void OnDone(Outcome outcome) override { done_(outcome); }
 
  private:
   ScriptRunner::Done done_;
-  ScriptRunner::Parked parked_;
 };
 
 // Of a process, `self` or a pid.
@@ -54,13 +49,13 @@ ScriptRunner::ScriptRunner(const Options& options, int workers, int spares) {
   handler_ = *std::move(handler);
 }
 
-AttemptId ScriptRunner::Start(const std::shared_ptr<const v1::Task>& task, Done done, Parked parked) {
+AttemptId ScriptRunner::Start(const std::shared_ptr<const v1::Task>& task, Done done) {
   const AttemptId id = ++last_id_;
   handlers::Attempt attempt;
   attempt.id = id;
   attempt.number = 1;
   attempt.task = task;
-  handler_->Start(std::move(attempt), std::make_unique<Observer>(std::move(done), std::move(parked)));
+  handler_->Start(std::move(attempt), std::make_unique<Observer>(std::move(done)));
   return id;
 }
 

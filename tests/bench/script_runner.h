@@ -21,15 +21,13 @@ namespace errand::bench {
 class ScriptRunner {
  public:
   using Done = absl::AnyInvocable<void(const handlers::Outcome&)>;
-  using Parked = absl::AnyInvocable<void()>;
 
   explicit ScriptRunner(const Options& options, int workers = 2, int spares = 1);
 
   handlers::LuaHandler& handler() { return *handler_; }
 
-  // Calls `parked`, if there is one, each time the script is parked, and then `done`; both on the handler's
-  // thread. Any thread.
-  handlers::AttemptId Start(const std::shared_ptr<const v1::Task>& task, Done done, Parked parked = nullptr);
+  // Calls `done` on the handler's thread. Any thread.
+  handlers::AttemptId Start(const std::shared_ptr<const v1::Task>& task, Done done);
 
   // Runs a script to its end.
   handlers::Outcome Run(const std::shared_ptr<const v1::Task>& task);

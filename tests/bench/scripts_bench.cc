@@ -24,7 +24,7 @@ absl::Duration CpuOf(clockid_t clock) {
   return absl::DurationFromTimespec(used);
 }
 
-// Keeps as many attempts at a trivial task going as there are slots, each end making room for the next, as
+// Keeps as many attempts at a trivial task going as there is room for, each end making room for the next, as
 // the executor does.
 class TrivialTasks {
  public:
@@ -37,12 +37,11 @@ class TrivialTasks {
 
  private:
   void Fill() {
-    for (;;) {
+    for (int room = runner_->handler().GetRoom().tasks; room > 0; --room) {
       {
         absl::MutexLock lock(&mu_);
-        if (to_start_ == 0 || running_ >= runner_->handler().slots()) return;
+        if (to_start_ == 0) return;
         --to_start_;
-        ++running_;
       }
       runner_->Start(task_, [this](const handlers::Outcome& outcome) { OnDone(outcome); });
     }
@@ -53,7 +52,6 @@ class TrivialTasks {
     bool last;
     {
       absl::MutexLock lock(&mu_);
-      --running_;
       last = --to_end_ == 0;
     }
     if (last) {
@@ -68,7 +66,6 @@ class TrivialTasks {
   absl::Mutex mu_;
   int to_start_ ABSL_GUARDED_BY(mu_);
   int to_end_ ABSL_GUARDED_BY(mu_);
-  int running_ ABSL_GUARDED_BY(mu_) = 0;
   absl::Notification over_;
 };
 
@@ -133,7 +130,7 @@ Table MeasureScripts(const Options& options) {
   table.title = "Scripts in sandbox processes, handed over in this process";
   table.columns = {{"what", "what"}, {"value", "value", 3}, {"goal", "goal"}};
   table.notes = {
-      "trivial script: `return 1`, as many at a time as there are slots; plain: called again and again in "
+      "trivial script: `return 1`, as many at a time as there is room for; plain: called again and again in "
       "one state"};
   const auto add = [&](const std::string& what, double value, const std::string& goal) {
     table.rows.push_back({what, value, goal});

@@ -46,7 +46,7 @@ class DeepQueue {
     for (int i = 0; i < tasks; i += kBatch) {
       const absl::Time start = absl::Now();
       std::vector<store::FinishRequest> finished;
-      store_.Claim({task::HandlerKind::kLua, kBatch, absl::Minutes(1), &holder_, "bench"},
+      store_.Claim({task::HandlerKind::kLua, {.tasks = kBatch}, absl::Minutes(1), &holder_, "bench"},
                    [&](std::vector<store::ClaimedTask> claimed) {
                      for (const store::ClaimedTask& task : claimed) {
                        finished.emplace_back();

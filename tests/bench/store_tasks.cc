@@ -107,7 +107,7 @@ class Loop final : public store::LeaseHolder {
   }
 
   void Claim() {
-    store_->Claim({task::HandlerKind::kLua, load_.outstanding, absl::Minutes(1), this, "bench"},
+    store_->Claim({task::HandlerKind::kLua, {.tasks = load_.outstanding}, absl::Minutes(1), this, "bench"},
                   [this](std::vector<store::ClaimedTask> claimed) {
                     absl::MutexLock lock(&mu_);
                     work_.claimed = std::move(claimed);  // There is one claim at a time.

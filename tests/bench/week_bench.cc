@@ -104,7 +104,7 @@ class Simulation final : public store::LeaseHolder {
     std::vector<store::FinishRequest> finished;
     {
       absl::Notification done;
-      (*store_)->Claim({task::HandlerKind::kLua, most, absl::Hours(1), this, "bench"},
+      (*store_)->Claim({task::HandlerKind::kLua, {.tasks = most}, absl::Hours(1), this, "bench"},
                        [&](const std::vector<store::ClaimedTask>& claimed) {
                          finished.resize(claimed.size());
                          for (size_t i = 0; i < claimed.size(); ++i) finished[i].lease = claimed[i].lease;

@@ -24,7 +24,24 @@ class FakeHandler : public handlers::Handler {
  public:
   explicit FakeHandler(int slots) : slots_(slots) {}
 
-  int slots() const override { return slots_; }
+  task::Room GetRoom() override {
+    absl::MutexLock lock(&mu_);
+    return {.tasks = slots_ - static_cast<int>(running_.size()), .queues = bounded_};
+  }
+  void WatchRoom(std::function<void()> more_room) override { more_room_ = std::move(more_room); }
+
+  // Takes no task of a queue, until it does.
+  void Exclude(const std::string& queue) {
+    absl::MutexLock lock(&mu_);
+    bounded_[queue] = {0, v1::HELD_BY_QUEUE_SHARE};
+  }
+  void Include(const std::string& queue) {
+    {
+      absl::MutexLock lock(&mu_);
+      bounded_.erase(queue);
+    }
+    more_room_();
+  }
 
   // Has `call` called when an attempt is started, before the handler knows it.
   void BeforeStart(std::function<void()> call) { before_start_ = std::move(call); }
@@ -95,7 +112,9 @@ class FakeHandler : public handlers::Handler {
  private:
   const int slots_;
   std::function<void()> before_start_;
+  std::function<void()> more_room_;
   absl::Mutex mu_;
+  absl::flat_hash_map<std::string, task::QueueRoom> bounded_ ABSL_GUARDED_BY(mu_);
   std::map<handlers::AttemptId, std::pair<handlers::Attempt, std::unique_ptr<handlers::AttemptObserver>>>
       running_ ABSL_GUARDED_BY(mu_);
   size_t most_running_ ABSL_GUARDED_BY(mu_) = 0;
@@ -136,6 +155,20 @@ TEST_F(ExecutorTest, RunsNoMoreAttemptsThanTheHandlerHasSlots) {
   EXPECT_EQ(handler_.most_running(), 2u);
   EXPECT_EQ(handler_.started(), 10);
   for (int i = 0; i < 10; ++i) EXPECT_EQ(StateOf(absl::StrCat("t", i)), v1::TASK_STATE_SUCCEEDED);
+}
+
+TEST_F(ExecutorTest, AQueueThatTheHandlerExcludesWaitsAndTheOthersDoNot) {
+  handler_.Exclude("queues/default");
+  executor_.Start();
+  ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
+  ASSERT_TRUE(store_.Submit(StoreFixture::Lua("b", "queues/other")).ok());
+  End(handler_.Next());
+  EXPECT_EQ(handler_.started(), 1);
+  EXPECT_EQ(StateOf("a"), v1::TASK_STATE_QUEUED);
+  EXPECT_EQ(store_.Stats("queues/default")->held_by(), v1::HELD_BY_QUEUE_SHARE);
+  handler_.Include("queues/default");
+  End(handler_.Next());
+  EXPECT_EQ(StateOf("a"), v1::TASK_STATE_SUCCEEDED);
 }
 
 TEST_F(ExecutorTest, AnAttemptComesWithTheScriptThatItsTaskNames) {

@@ -62,13 +62,13 @@ std::vector<std::string> OneOfEach() {
           Bytes(Parked{kAttempt, Why::kSleeps, 1, 2, "difference"}),
           Bytes(Returned{kAttempt}),
           Bytes(Call{kAttempt, true, Function::kSubmit, "arguments"}),
-          Bytes(Waits{kAttempt})};
+          Bytes(Waits{kAttempt, Why::kCalls, 7})};
 }
 
 TEST(Wire, BytesAreThoseOfTheSpecification) {
   EXPECT_EQ(Bytes(Log{kAttempt, LogLevel::kWarning, "hi"}),
             std::string("\x0c\0\0\0\x13\7\0\0\0\0\0\0\0\3hi", 16));
-  EXPECT_EQ(Bytes(Ready{}), std::string("\5\0\0\0\x10\2\0\0\0", 9));
+  EXPECT_EQ(Bytes(Ready{}), std::string("\5\0\0\0\x10\3\0\0\0", 9));
 }
 
 TEST(Wire, RunArrivesAsItWasSent) {

@@ -177,7 +177,7 @@ TEST_F(DiskReallyFull, ATaskStartsOnceItIsSafe) {
     absl::Notification answered;
   };
   const auto claim = [this](Claim& claim) {
-    fixture_.store().Claim({task::HandlerKind::kLua, 100, absl::Minutes(1), &fixture_, "worker-1"},
+    fixture_.store().Claim({task::HandlerKind::kLua, {.tasks = 100}, absl::Minutes(1), &fixture_, "worker-1"},
                            [&claim](const std::vector<ClaimedTask>& claimed) {
                              for (const ClaimedTask& task : claimed) claim.ids.push_back(task.task->uid());
                              claim.answered.Notify();

@@ -14,7 +14,7 @@ TEST(MemoryStore, TheAlarmThreadStartsAScheduledTaskByTheRealClock) {
   absl::Mutex mu;
   bool started = false;
   StoreFixture holder(MakeMemoryStore);
-  store.Claim({task::HandlerKind::kLua, 1, absl::Seconds(30), &holder, ""}, [&](auto tasks) {
+  store.Claim({task::HandlerKind::kLua, {}, absl::Seconds(30), &holder, ""}, [&](auto tasks) {
     absl::MutexLock lock(&mu);
     started = tasks.size() == 1;
   });

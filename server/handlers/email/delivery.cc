@@ -172,8 +172,8 @@ void Delivery::Report() {
     spdlog::warn("{}: delivery unknown: {}", attempt_.task->name(), failure->text);
   }
   const std::unique_ptr<AttemptObserver> observer = std::move(observer_);
-  observer->OnDone(std::move(outcome));
   owner_->OnSettled(this);
+  observer->OnDone(std::move(outcome));
 }
 
 absl::Duration Delivery::PhaseTimeout() const {

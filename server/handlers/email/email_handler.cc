@@ -65,6 +65,7 @@ EmailHandler::~EmailHandler() {
 }
 
 void EmailHandler::Start(Attempt attempt, std::unique_ptr<AttemptObserver> observer) {
+  under_way_.fetch_add(1, std::memory_order_relaxed);
   // Made on the loop: a descriptor, a timer and the GMime objects of a message belong to one thread.
   loop_->Post(
       [this, attempt = std::move(attempt), observer = std::move(observer), started = absl::Now()]() mutable {
@@ -91,6 +92,7 @@ void EmailHandler::Stop(AttemptId id) {
 }
 
 void EmailHandler::OnSettled(Delivery* delivery) {
+  under_way_.fetch_sub(1, std::memory_order_relaxed);
   const auto entry = running_.find(delivery->id());
   leaving_.push_back(std::move(entry->second));
   running_.erase(entry);

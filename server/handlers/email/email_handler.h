@@ -1,6 +1,8 @@
 #ifndef ERRAND_SERVER_HANDLERS_EMAIL_EMAIL_HANDLER_H_
 #define ERRAND_SERVER_HANDLERS_EMAIL_EMAIL_HANDLER_H_
 
+#include <atomic>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -45,7 +47,10 @@ class EmailHandler : public Handler, private Delivery::Owner {
   // Waits for the last OnDone. From any thread but the loop's.
   ~EmailHandler() override;
 
-  int slots() const override { return connections_; }
+  task::Room GetRoom() override {
+    return {.tasks = connections_ - under_way_.load(std::memory_order_relaxed)};
+  }
+  void WatchRoom(std::function<void()> /*more_room*/) override {}  // Only ends make room.
   void Start(Attempt attempt, std::unique_ptr<AttemptObserver> observer) override;
   // After the final dot was sent the outcome is the server's reply: the attempt ends when that comes, or by
   // its timeout.
@@ -65,6 +70,7 @@ class EmailHandler : public Handler, private Delivery::Owner {
   const int connections_;
   const absl::Duration destructor_patience_;
   io::Loop* const loop_;
+  std::atomic<int> under_way_{0};  // Attempts that were started and have not ended.
 
   // Owned by the loop's thread.
   absl::flat_hash_map<AttemptId, std::unique_ptr<Delivery>> running_;

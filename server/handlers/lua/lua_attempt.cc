@@ -42,6 +42,12 @@ const char* ContentType(sandbox::Content content) {
   return "application/json";
 }
 
+// A time beyond any clock is one that does not come.
+absl::Duration FromNanos(uint64_t nanos) {
+  return absl::Nanoseconds(
+      static_cast<int64_t>(std::min<uint64_t>(nanos, std::numeric_limits<int64_t>::max())));
+}
+
 // More progress than a worker sends: a few reports with each write, which come every few milliseconds, after
 // 32 KiB, or as the script is parked.
 constexpr int64_t kMaxProgressReports = 1000;
@@ -51,7 +57,7 @@ constexpr int64_t kProgressReportsBeforeParking = 10;
 
 }  // namespace
 
-LuaAttempt::LuaAttempt(Attempt attempt, std::unique_ptr<AttemptObserver> observer)
+LuaAttempt::LuaAttempt(Attempt attempt, std::unique_ptr<AttemptObserver> observer, int64_t max_memory_bytes)
     : id_(attempt.id),
       observer_(std::move(observer)),
       task_(std::move(attempt.task)),
@@ -60,11 +66,13 @@ LuaAttempt::LuaAttempt(Attempt attempt, std::unique_ptr<AttemptObserver> observe
       started_(MonotonicNow()),
       run_timeout_(task::FromProto(task_->run_timeout())),
       deadline_(started_ + run_timeout_),
-      memory_limit_(task_->limits().memory_bytes()),
+      memory_limit_(std::min(task_->limits().memory_bytes(), max_memory_bytes)),
+      lowered_(memory_limit_ < task_->limits().memory_bytes()),
       output_limit_(task_->limits().output_bytes()),
       cpu_limit_(task_->limits().has_cpu_time() ? task::FromProto(task_->limits().cpu_time())
                                                 : absl::InfiniteDuration()),
-      queue_(task_->name().substr(0, task_->name().find("/tasks/"))) {}
+      queue_(task_->name().substr(0, task_->name().find("/tasks/"))),
+      weight_(attempt.weight) {}
 
 absl::Duration LuaAttempt::MonotonicNow() {
   return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
@@ -110,18 +118,31 @@ void LuaAttempt::Park(const sandbox::Parked& parked, const SandboxProcess& proce
   generation_ = process.generation();
   parked_by_ = process.pid();
   why_parked_ = parked.why;
-  // A wake time beyond any clock is one that does not come.
-  wake_time_ = absl::Nanoseconds(
-      static_cast<int64_t>(std::min<uint64_t>(parked.wake_nanos, std::numeric_limits<int64_t>::max())));
-  cpu_time_parked_ = absl::Nanoseconds(
-      static_cast<int64_t>(std::min<uint64_t>(parked.cpu_nanos, std::numeric_limits<int64_t>::max())));
+  wake_time_ = FromNanos(parked.wake_nanos);
+  cpu_time_parked_ = FromNanos(parked.cpu_nanos);
   difference_ = std::string(parked.difference);  // As large as it has to be, and no larger.
   answer_ = nullptr;
   task_ = nullptr;
   registered_ = nullptr;
 }
 
-size_t LuaAttempt::parked_bytes() const { return sizeof *this + difference_.size(); }
+void LuaAttempt::Hold(const sandbox::Waits& waits) {
+  why_parked_ = waits.why;
+  wake_time_ = FromNanos(waits.wake_nanos);
+  std::string().swap(difference_);
+  answer_ = nullptr;
+  task_ = nullptr;
+  registered_ = nullptr;
+}
+
+size_t LuaAttempt::bytes() const {
+  size_t bytes = sizeof *this + difference_.size();
+  if (task_ != nullptr) {
+    const v1::LuaTask& lua = task_->lua();
+    bytes += sizeof *task_ + lua.source().size() + lua.data().size() + lua.text().size();
+  }
+  return bytes;
+}
 
 bool LuaAttempt::Charge(size_t bytes) {
   output_bytes_ += static_cast<int64_t>(bytes);
@@ -167,8 +188,7 @@ void LuaAttempt::FinishDone(const sandbox::Done& done) {
     outcome.result.set_content_type(ContentType(done.content));
     outcome.result.mutable_data()->assign(done.data.data(), done.data.size());
   }
-  *outcome.usage.mutable_cpu_time() = task::ToProto(absl::Nanoseconds(
-      static_cast<int64_t>(std::min<uint64_t>(done.cpu_nanos, std::numeric_limits<int64_t>::max()))));
+  *outcome.usage.mutable_cpu_time() = task::ToProto(FromNanos(done.cpu_nanos));
   outcome.usage.set_peak_memory_bytes(
       static_cast<int64_t>(std::min<uint64_t>(done.peak_memory_bytes, task::kMaxMemoryBytes)));
   Finish(std::move(outcome));
@@ -176,9 +196,11 @@ void LuaAttempt::FinishDone(const sandbox::Done& done) {
 
 void LuaAttempt::FinishDead(const SandboxProcess::Death& death) {
   Outcome outcome;
-  outcome.status = death.cpu_exceeded && kill_reason_ == KillReason::kNone
-                       ? CpuExceeded()
-                       : KillStatus(absl::StrCat("the sandbox process ", death.reason));
+  if (kill_reason_ == KillReason::kNone && death.ending != sandbox::Ending::kOk) {
+    outcome.status = death.ending == sandbox::Ending::kCpuExceeded ? CpuExceeded() : MemoryExceeded();
+  } else {
+    outcome.status = KillStatus(absl::StrCat("the sandbox process ", death.reason));
+  }
   *outcome.usage.mutable_cpu_time() =
       task::ToProto(cpu_time_parked_ + std::max(absl::ZeroDuration(), death.cpu_time - cpu_time_before_));
   outcome.usage.set_peak_memory_bytes(death.peak_memory_bytes);
@@ -219,9 +241,7 @@ absl::Status LuaAttempt::EndingStatus(const sandbox::Done& done) const {
     case sandbox::Ending::kResultInvalid:
       return task::Error(absl::StatusCode::kFailedPrecondition, "RESULT_INVALID", message);
     case sandbox::Ending::kMemoryExceeded:
-      return task::Error(
-          absl::StatusCode::kResourceExhausted, "MEMORY_EXCEEDED",
-          absl::StrCat("the attempt needed more than limits.memory_bytes, ", memory_limit_, " bytes"));
+      return MemoryExceeded();
     case sandbox::Ending::kOutputExceeded:
       return task::Error(
           absl::StatusCode::kResourceExhausted, "OUTPUT_EXCEEDED",
@@ -243,6 +263,13 @@ absl::Status LuaAttempt::CpuExceeded() const {
                                   absl::FormatDuration(cpu_limit_)));
 }
 
+absl::Status LuaAttempt::MemoryExceeded() const {
+  const absl::string_view which =
+      lowered_ ? "the server's --lua_memory_limit lets it have, " : "limits.memory_bytes, ";
+  return task::Error(absl::StatusCode::kResourceExhausted, "MEMORY_EXCEEDED",
+                     absl::StrCat("the attempt needed more than ", which, memory_limit_, " bytes"));
+}
+
 absl::Status LuaAttempt::KillStatus(const std::string& otherwise) const {
   switch (kill_reason_) {
     case KillReason::kNone:
@@ -253,6 +280,9 @@ absl::Status LuaAttempt::KillStatus(const std::string& otherwise) const {
       return task::Error(
           absl::StatusCode::kDeadlineExceeded, "RUN_TIMEOUT_EXCEEDED",
           absl::StrCat("the attempt took longer than its run_timeout, ", absl::FormatDuration(run_timeout_)));
+    case KillReason::kCrowded:
+      return task::Error(absl::StatusCode::kResourceExhausted, "SANDBOX_CROWDED",
+                         "the scripts that wait take all the memory that the server has for them");
     case KillReason::kBroken:
       return task::Error(absl::StatusCode::kInternal, "SANDBOX_DIED",
                          "the sandbox process was killed because it did not keep to the protocol");

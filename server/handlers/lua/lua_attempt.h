@@ -14,18 +14,22 @@
 #include "server/handlers/handler.h"
 #include "server/handlers/lua/sandbox_process.h"
 #include "server/handlers/lua/script_cache.h"
+#include "server/handlers/lua/shares.h"
 #include "server/sandbox/wire.h"
 
 namespace errand::handlers {
 
 // Why an attempt's process was killed, or the attempt stopped.
-enum class KillReason : uint8_t { kNone, kStopped, kTimeout, kBroken };
+enum class KillReason : uint8_t { kNone, kStopped, kTimeout, kBroken, kCrowded };
+
+struct LuaWorker;
 
 // One attempt at a Lua task: what is told to the sandbox, and what its answers mean to the observer. One
 // thread at a time.
 class LuaAttempt {
  public:
-  LuaAttempt(Attempt attempt, std::unique_ptr<AttemptObserver> observer);
+  // Its script may take at most `max_memory_bytes`, whatever the task's limit.
+  LuaAttempt(Attempt attempt, std::unique_ptr<AttemptObserver> observer, int64_t max_memory_bytes);
 
   AttemptId id() const { return id_; }
   AttemptObserver& observer() { return *observer_; }
@@ -56,9 +60,29 @@ class LuaAttempt {
   bool alone() const { return alone_; }
   void set_alone() { alone_ = true; }
 
-  // It takes none of the handler's slots, the observer was told so.
-  bool has_left() const { return has_left_; }
-  void set_has_left(bool has_left) { has_left_ = has_left; }
+  // What it takes, by its queue: set before all else.
+  Share& share() const { return *share_; }
+  const std::shared_ptr<Share>& shared_share() const { return share_; }
+  void set_share(std::shared_ptr<Share> share) { share_ = std::move(share); }
+  int weight() const { return weight_; }
+
+  // The process that keeps it while it waits or gives way; null if none does.
+  LuaWorker* held_by() const { return held_by_; }
+  void set_held_by(LuaWorker* worker) { held_by_ = worker; }
+  // The same as Park, but its process keeps it.
+  void Hold(const sandbox::Waits& waits);
+
+  // How long its turn was expected to take.
+  absl::Duration expected() const { return expected_; }
+  void set_expected(absl::Duration expected) { expected_ = expected; }
+
+  int64_t memory_limit() const { return memory_limit_; }
+
+  // What it takes in the server's memory, as it is counted.
+  size_t kept_bytes() const { return kept_bytes_; }
+  void set_kept_bytes(size_t bytes) { kept_bytes_ = bytes; }
+  // What it really takes.
+  size_t bytes() const;
 
   // `process` has parked it, which is what AppendFrame appends from now on.
   void Park(const sandbox::Parked& parked, const SandboxProcess& process);
@@ -68,9 +92,6 @@ class LuaAttempt {
   sandbox::Why why_parked() const { return why_parked_; }
   // When a script that sleeps wants to be woken, by the monotonic clock.
   absl::Duration wake_time() const { return wake_time_; }
-  // What it takes while it is parked.
-  size_t parked_bytes() const;
-
   // Where its task is: `queues/{queue}`.
   const std::string& queue() const { return queue_; }
 
@@ -87,6 +108,7 @@ class LuaAttempt {
     answer_ = std::make_unique<absl::StatusOr<std::string>>(std::move(answer));
   }
   bool has_answer() const { return answer_ != nullptr; }
+  std::unique_ptr<absl::StatusOr<std::string>> TakeAnswer() { return std::move(answer_); }
 
   // Passes Output, Log or Progress on. False when it is another frame, or the sandbox says more than it
   // should have let through.
@@ -108,6 +130,7 @@ class LuaAttempt {
  private:
   bool Charge(size_t bytes);
   absl::Status CpuExceeded() const;
+  absl::Status MemoryExceeded() const;
   absl::Status KillStatus(const std::string& otherwise) const;
   absl::Status EndingStatus(const sandbox::Done& done) const;
   void Finish(Outcome outcome);
@@ -127,19 +150,24 @@ class LuaAttempt {
   absl::Duration cpu_time_parked_;  // In turns that have ended.
   absl::Duration wake_time_;
   const int64_t memory_limit_;
+  const bool lowered_;  // It is less than the task's.
   const int64_t output_limit_;
   const absl::Duration cpu_limit_;
   const std::string queue_;
+  const int weight_;
   int children_ = 0;
   std::unique_ptr<std::string> request_;
   int64_t output_bytes_ = 0;
   int64_t progress_reports_ = 0;
   int64_t times_parked_ = 0;
   bool alone_ = false;
-  bool has_left_ = false;
   KillReason kill_reason_ = KillReason::kNone;
   sandbox::Why why_parked_ = sandbox::Why::kSleeps;
   std::string difference_;
+  std::shared_ptr<Share> share_;
+  LuaWorker* held_by_ = nullptr;
+  absl::Duration expected_;
+  size_t kept_bytes_ = 0;
   std::unique_ptr<absl::StatusOr<std::string>> answer_;
 };
 

@@ -8,14 +8,10 @@
 
 namespace errand::handlers {
 
-bool LuaHandler::OnCall(Worker& worker, LuaAttempt& attempt, const sandbox::Call& call) {
-  if (call.parks && call.function != sandbox::Function::kSubmit) return false;
-  if (call.function == sandbox::Function::kSubmit) {
-    if (call.parks) {
-      attempt.set_request(call.arguments);
-    } else {
-      Submit(attempt, std::string(call.arguments));
-    }
+bool LuaHandler::OnCall(LuaWorker& worker, LuaAttempt& attempt, const sandbox::Call& call) {
+  if (call.leaves != (call.function == sandbox::Function::kSubmit)) return false;
+  if (call.leaves) {
+    attempt.set_request(call.arguments);  // To be made once it has left.
     return true;
   }
   SendAnswer(worker, attempt.id(), CallShared(attempt, call));
@@ -61,7 +57,7 @@ absl::StatusOr<std::string> LuaHandler::CallShared(const LuaAttempt& attempt, co
   return absl::InternalError("unknown function");
 }
 
-// The attempt is parked, or waits in its process.
+// The attempt is parked.
 void LuaHandler::Submit(LuaAttempt& attempt, std::string request) {
   const AttemptId id = attempt.id();
   if (options_.submit == nullptr) {
@@ -82,19 +78,14 @@ void LuaHandler::Submit(LuaAttempt& attempt, std::string request) {
 
 void LuaHandler::OnAnswer(AttemptId id, absl::StatusOr<std::string> answer) {
   absl::MutexLock lock(&mu_);
-  if (std::unique_ptr<LuaAttempt> attempt = parked_.Take(id); attempt != nullptr) {
-    attempt->set_answer(std::move(answer));
-    Resume(std::move(attempt), LuaAttempt::MonotonicNow());
-    Dispatch();
-    return;
-  }
-  // It waits in its process, or is over.
-  for (const auto& worker : workers_) {
-    if (worker->Find(id) != nullptr) SendAnswer(*worker, id, answer);
-  }
+  std::unique_ptr<LuaAttempt> attempt = TakeParked(id);
+  if (attempt == nullptr) return;  // It is over.
+  attempt->set_answer(std::move(answer));
+  Resume(std::move(attempt), LuaAttempt::MonotonicNow());
+  Dispatch();
 }
 
-void LuaHandler::SendAnswer(Worker& worker, AttemptId id, const absl::StatusOr<std::string>& answer) {
+void LuaHandler::SendAnswer(LuaWorker& worker, AttemptId id, const absl::StatusOr<std::string>& answer) {
   std::string batch;
   sandbox::StartBatch(batch);
   const absl::string_view text = answer.ok() ? absl::string_view(*answer) : answer.status().message();

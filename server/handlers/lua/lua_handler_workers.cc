@@ -20,20 +20,11 @@ constexpr int kHopeless = 3;  // So many failures to start in a row, and attempt
 
 void LuaHandler::StartMissing() {
   for (;;) {
-    Worker* worker;
+    LuaWorker* worker;
     {
       absl::MutexLock lock(&mu_);
-      if (closing_ || backoff_->is_set()) return;
-      int useful = 0;
-      int all = 0;
-      for (const auto& other : workers_) {
-        all += other->state != State::kEnding ? 1 : 0;
-        useful += other->state != State::kEnding && !other->stuck ? 1 : 0;
-      }
-      const int wanted = options_.workers + options_.spares;
-      // One for each that may be in hand and does not give way.
-      if (useful >= wanted || all >= wanted + options_.workers * kSharing) return;
-      workers_.push_back(std::make_unique<Worker>(*this));
+      if (closing_ || backoff_->is_set() || Available() >= options_.workers + options_.spares) return;
+      workers_.push_back(std::make_unique<LuaWorker>(*this));
       worker = workers_.back().get();
     }
     zygote_->Fork(worker, [this, worker](absl::StatusOr<std::shared_ptr<SandboxProcess>> forked) {
@@ -42,7 +33,7 @@ void LuaHandler::StartMissing() {
   }
 }
 
-void LuaHandler::OnForked(Worker* worker, absl::StatusOr<std::shared_ptr<SandboxProcess>> forked) {
+void LuaHandler::OnForked(LuaWorker* worker, absl::StatusOr<std::shared_ptr<SandboxProcess>> forked) {
   if (!forked.ok()) {
     {
       absl::MutexLock lock(&mu_);
@@ -71,20 +62,17 @@ void LuaHandler::OnWorkerFailed(const absl::Status& why) {
     absl::MutexLock lock(&mu_);
     if (any_ready_ && failures_ < kHopeless) return;
     start_failure_ = why;
-    const bool others = std::any_of(workers_.begin(), workers_.end(),
-                                    [](const auto& worker) { return worker->state != State::kEnding; });
+    const bool others = std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) {
+      return worker->state != LuaWorker::State::kEnding;
+    });
     if (!others) {
-      for (const std::deque<Ready>* queue : {&ready_, &turned_}) {
-        for (const Ready& ready : *queue) hopeless.push_back(TakeInHand(ready.attempt));
-      }
-      ready_.clear();
-      turned_.clear();
+      for (const Ready& ready : shares_.TakeAll()) hopeless.push_back(TakeOut(ready.attempt));
     }
   }
   for (const auto& attempt : hopeless) attempt->FinishUnstartable(why);
 }
 
-void LuaHandler::OnWorkerReady(Worker& worker, const sandbox::Frame& frame) {
+void LuaHandler::OnWorkerReady(LuaWorker& worker, const sandbox::Frame& frame) {
   if (!std::holds_alternative<sandbox::Ready>(frame)) {
     worker.process->Kill();
     return;
@@ -98,58 +86,65 @@ void LuaHandler::OnWorkerReady(Worker& worker, const sandbox::Frame& frame) {
   Dispatch();
 }
 
-void LuaHandler::BecomeIdle(Worker& worker) {
-  worker.state = State::kIdle;
-  if (worker.stuck) {
-    // It is free again, but another has its place.
-    worker.stuck = false;
-    const auto useful = std::count_if(workers_.begin(), workers_.end(), [](const auto& other) {
-      return other->state != State::kEnding && !other->stuck;
-    });
-    if (useful > options_.workers + options_.spares) {
-      Kill(worker);
-      return;
-    }
-  }
-  idle_.push_back(&worker);
+int LuaHandler::Available() const {
+  return static_cast<int>(std::count_if(workers_.begin(), workers_.end(),
+                                        [](const auto& worker) { return worker->is_available(); }));
 }
 
-std::unique_ptr<LuaHandler::Worker> LuaHandler::Remove(Worker& worker) {
+void LuaHandler::BecomeIdle(LuaWorker& worker) {
+  worker.state = LuaWorker::State::kIdle;
+  // One that was held comes back, and another has its place.
+  if (Available() > options_.workers + options_.spares) {
+    Kill(worker);
+  } else {
+    idle_.push_back(&worker);
+  }
+}
+
+std::unique_ptr<LuaWorker> LuaHandler::Remove(LuaWorker& worker) {
   idle_.erase(std::remove(idle_.begin(), idle_.end(), &worker), idle_.end());
   const auto found = std::find_if(workers_.begin(), workers_.end(),
                                   [&worker](const auto& other) { return other.get() == &worker; });
-  std::unique_ptr<Worker> removed = std::move(*found);
+  std::unique_ptr<LuaWorker> removed = std::move(*found);
   workers_.erase(found);
   return removed;
 }
 
-void LuaHandler::OnDeath(Worker& worker, const SandboxProcess::Death& death) {
-  std::unique_ptr<Worker> dead;
+void LuaHandler::OnDeath(LuaWorker& worker, const SandboxProcess::Death& death) {
+  std::unique_ptr<LuaWorker> dead;
   std::vector<std::unique_ptr<LuaAttempt>> over;
   {
     absl::MutexLock lock(&mu_);
     dead = Remove(worker);
+    if (dead->holding != LuaWorker::Holding::kNone) LetGo(*dead);
+    EndBatch(*dead);
     // Whom it had told of is not in the batch any more. Of the others the first one ran, as a rule; but what
     // it had gathered may be lost, so those that cannot be told apart run again, each alone. Unless the
     // handler has killed it, for one that may have ended at the same moment: the others did nothing.
-    const bool killed = dead->state == State::kEnding;
+    const bool killed = dead->state == LuaWorker::State::kEnding;
     const bool blamed = !killed && dead->batch.size() == 1;
     const absl::Duration now = LuaAttempt::MonotonicNow();
     for (; !dead->batch.empty(); dead->batch.pop_back()) {
       LuaAttempt* const attempt = dead->batch.back();
+      Share& share = attempt->share();
+      --share.fed;
+      --fed_;
       if (blamed || attempt->kill_reason() != KillReason::kNone) {
-        over.push_back(TakeInHand(attempt));
+        if (attempt == dead->batch.front())
+          shares_.Correct(share, now - dead->turn_start - attempt->expected());
+        over.push_back(TakeOut(attempt));
       } else {
         if (!killed) attempt->set_alone();
-        ready_.push_front({attempt, now});
+        shares_.Correct(share, -attempt->expected());
+        shares_.AddFirst(share, {attempt, now});
       }
     }
   }
-  if (dead->state == State::kStarting) {
+  if (dead->state == LuaWorker::State::kStarting) {
     OnWorkerFailed(
         absl::UnavailableError(absl::StrCat("a sandbox process ", death.reason, " before it was ready")));
   } else {
-    if (dead->state == State::kIdle) spdlog::warn("an idle sandbox {}", death.reason);
+    if (dead->state == LuaWorker::State::kIdle) spdlog::warn("an idle sandbox {}", death.reason);
     StartMissing();
   }
   for (const auto& attempt : over) attempt->FinishDead(death);
@@ -158,21 +153,31 @@ void LuaHandler::OnDeath(Worker& worker, const SandboxProcess::Death& death) {
 }
 
 void LuaHandler::ShutDown() {
-  std::vector<std::unique_ptr<Worker>> workers;
+  std::vector<std::unique_ptr<LuaWorker>> workers;
   std::vector<std::unique_ptr<LuaAttempt>> rest;
   {
     absl::MutexLock lock(&mu_);
     closing_ = true;
     workers.swap(workers_);
     idle_.clear();
-    ready_.clear();
-    turned_.clear();
+    shares_.TakeAll();
     rest = parked_.TakeAll();
+    const auto is_fed = [&workers](const LuaAttempt& attempt) {
+      return std::any_of(workers.begin(), workers.end(),
+                         [&attempt](const auto& worker) { return worker->Find(attempt.id()) != nullptr; });
+    };
+    // What processes hold is ended with them.
+    rest.erase(std::remove_if(rest.begin(), rest.end(),
+                              [&](std::unique_ptr<LuaAttempt>& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                                if (!is_fed(*attempt)) return false;
+                                const AttemptId id = attempt->id();
+                                in_hand_[id] = std::move(attempt);
+                                return true;
+                              }),
+               rest.end());
     for (auto& [id, attempt] : in_hand_) {
       attempt->set_kill_reason(KillReason::kStopped);
-      const bool runs = std::any_of(workers.begin(), workers.end(),
-                                    [id = id](const auto& worker) { return worker->Find(id) != nullptr; });
-      if (!runs) rest.push_back(std::move(attempt));
+      if (!is_fed(*attempt)) rest.push_back(std::move(attempt));
     }
   }
   backoff_ = nullptr;
@@ -190,7 +195,6 @@ void LuaHandler::ShutDown() {
   }
   for (const auto& attempt : rest) {
     attempt->set_kill_reason(KillReason::kStopped);
-    if (attempt->has_left()) attempt->observer().OnResumed();
     attempt->FinishElsewhere();
   }
   absl::MutexLock lock(&mu_);

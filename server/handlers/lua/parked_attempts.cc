@@ -10,7 +10,7 @@ ParkedAttempts::Due ParkedAttempts::DueOf(const LuaAttempt& attempt) {
 }
 
 void ParkedAttempts::Add(std::unique_ptr<LuaAttempt> attempt) {
-  bytes_ += attempt->parked_bytes() + kBytesAnAttempt;
+  bytes_ += attempt->bytes() + kBytesAnAttempt;
   due_.insert(DueOf(*attempt));
   const AttemptId id = attempt->id();
   attempts_[id] = std::move(attempt);
@@ -22,7 +22,7 @@ std::unique_ptr<LuaAttempt> ParkedAttempts::Take(AttemptId id) {
   std::unique_ptr<LuaAttempt> attempt = std::move(found->second);
   attempts_.erase(found);
   due_.erase(DueOf(*attempt));
-  bytes_ -= attempt->parked_bytes() + kBytesAnAttempt;
+  bytes_ -= attempt->bytes() + kBytesAnAttempt;
   return attempt;
 }
 

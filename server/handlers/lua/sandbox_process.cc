@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -22,6 +23,18 @@ namespace {
 // A batch, and another to spare: a process that keeps to the protocol reads the one before asking for the
 // next.
 constexpr size_t kMaxUnsentBytes = 2 * sandbox::kMaxBatchBytes;
+
+sandbox::Ending EndingOf(int status) {
+  if (!WIFEXITED(status)) return sandbox::Ending::kOk;
+  switch (WEXITSTATUS(status)) {
+    case sandbox::kCpuExceededStatus:
+      return sandbox::Ending::kCpuExceeded;
+    case sandbox::kMemoryExceededStatus:
+      return sandbox::Ending::kMemoryExceeded;
+    default:
+      return sandbox::Ending::kOk;
+  }
+}
 
 }  // namespace
 
@@ -87,9 +100,9 @@ void SandboxProcess::SendRest() {
   (void)loop_->Modify(fd_, EPOLLIN, this);
 }
 
-void SandboxProcess::Kill() {
+void SandboxProcess::SendSignal(int signal) {
   absl::MutexLock lock(&mu_);
-  if (!reaped_) kill(pid_, SIGKILL);
+  if (!reaped_) kill(pid_, signal);
 }
 
 void SandboxProcess::Signal(int signal, uint64_t attempt) {
@@ -108,6 +121,15 @@ absl::Duration SandboxProcess::CpuTime() {
     return absl::ZeroDuration();
   }
   return absl::DurationFromTimespec(used);
+}
+
+std::optional<size_t> SandboxProcess::PrivateBytes() const {
+  std::ifstream statm(absl::StrCat("/proc/", pid_, "/statm"));
+  size_t all;
+  size_t resident;
+  size_t of_files;
+  if (!(statm >> all >> resident >> of_files) || resident < of_files) return std::nullopt;
+  return (resident - of_files) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
 void SandboxProcess::OnReady(uint32_t events) {
@@ -161,7 +183,7 @@ SandboxProcess::Death SandboxProcess::Reap() {
   }
   reaped_ = true;
   death.reason = DescribeEnd(status);
-  death.cpu_exceeded = WIFEXITED(status) && WEXITSTATUS(status) == sandbox::kCpuExceededStatus;
+  death.ending = EndingOf(status);
   death.cpu_time = absl::DurationFromTimeval(usage.ru_utime) + absl::DurationFromTimeval(usage.ru_stime);
   death.peak_memory_bytes = int64_t{usage.ru_maxrss} * 1024;
   return death;

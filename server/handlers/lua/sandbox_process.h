@@ -1,10 +1,13 @@
 #ifndef ERRAND_SERVER_HANDLERS_LUA_SANDBOX_PROCESS_H_
 #define ERRAND_SERVER_HANDLERS_LUA_SANDBOX_PROCESS_H_
 
+#include <signal.h>
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -27,8 +30,9 @@ class SandboxProcess final : public io::FdHandler, public std::enable_shared_fro
  public:
   // How a process ended.
   struct Death {
-    std::string reason;         // "was killed by SIGSEGV", "exited with status 1"
-    bool cpu_exceeded = false;  // It ended itself as what it ran was over its CPU time.
+    std::string reason;  // "was killed by SIGSEGV", "exited with status 1"
+    // Of what it ran, if it ended itself for that: kCpuExceeded or kMemoryExceeded; otherwise kOk.
+    sandbox::Ending ending = sandbox::Ending::kOk;
     absl::Duration cpu_time;
     int64_t peak_memory_bytes = 0;  // Resident, of the whole process.
   };
@@ -66,14 +70,22 @@ class SandboxProcess final : public io::FdHandler, public std::enable_shared_fro
   // has said Ready. Any thread.
   void Signal(int signal, uint64_t attempt);
 
+  // Stops the process where it is, and lets it go on. Any thread.
+  void Freeze() { SendSignal(SIGSTOP); }
+  void Thaw() { SendSignal(SIGCONT); }
+
   // Ends the process; OnDeath follows. Any thread.
-  void Kill();
+  void Kill() { SendSignal(SIGKILL); }
 
   // Ends the process at once; the owner hears no more of it. On the loop's thread.
   Death End() { return Reap(); }
 
   // What the process has used so far. Any thread.
   absl::Duration CpuTime();
+
+  // What the process takes of the machine's memory and shares with no file (proc(5), statm); none where that
+  // cannot be read. Any thread.
+  std::optional<size_t> PrivateBytes() const;
 
   pid_t pid() const { return pid_; }
   int generation() const { return generation_; }
@@ -83,6 +95,7 @@ class SandboxProcess final : public io::FdHandler, public std::enable_shared_fro
  private:
   SandboxProcess(pid_t pid, int fd, int generation, io::Loop* loop, Owner* owner);
 
+  void SendSignal(int signal);
   void SendRest();
   void Receive();
   Death Reap();

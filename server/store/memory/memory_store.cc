@@ -145,24 +145,6 @@ void MemoryStore::Fail(const absl::Status& why) {
   if (options_.on_failure) options_.on_failure(why);
 }
 
-WaitId MemoryStore::Claim(ClaimRequest request, Callback<std::vector<ClaimedTask>> done) {
-  Deferred deferred;
-  WaitId id = 0;
-  {
-    absl::MutexLock lock(&mu_);
-    id = next_wait_id_++;
-    if (!refusal_.ok()) {
-      deferred.at_once.push_back(Answer(std::move(done), std::vector<ClaimedTask>()));
-    } else {
-      claims_[static_cast<size_t>(request.kind)].push_back({id, request, std::move(done)});
-      MatchClaims(Now(), deferred);
-    }
-    Commit(deferred);
-  }
-  deferred.Run();
-  return id;
-}
-
 void MemoryStore::Extend(std::vector<Lease> leases, absl::Duration lease_duration,
                          Callback<std::vector<absl::Status>> done) {
   std::vector<absl::Status> results;

@@ -84,6 +84,7 @@ class MemoryStore final : public TaskStore {
     ClaimRequest request;
     Callback<std::vector<ClaimedTask>> done;
   };
+  struct Claimed;
   struct Watcher {
     Record* record;
     WatchRequest request;
@@ -233,8 +234,13 @@ class MemoryStore final : public TaskStore {
   void AlarmChanged(absl::Time alarm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Hands waiting tasks that are safe to waiting claims.
   void MatchClaims(absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Starts what there is for one claim; null if there is nothing.
+  std::shared_ptr<Claimed> Match(const ClaimRequest& request, absl::Time now, JournalPlace synced,
+                                 Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The same once those are safe that are not yet.
   void MatchClaimsOnceSafe() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of a queue whose tasks could start: what those who would run them say that it waits for.
+  v1::HeldBy HeldByExecutors(const Queue& queue) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NotifyWatchers(Record* record, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Ends a call in which tasks may have ended. They may be gone afterwards.
   void ForgetOldTasks(absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -1,7 +1,5 @@
 // The moves of a task in the memory store, and what time brings about.
 #include <algorithm>
-#include <deque>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -15,20 +13,6 @@
 #include "server/task/retry.h"
 
 namespace errand::store {
-namespace {
-
-// What a claim gets, and which of its tasks have bodies that are to be read first.
-struct Claimed {
-  struct Unread {
-    size_t index;
-    Snapshot snapshot;
-  };
-  std::vector<ClaimedTask> tasks;
-  std::deque<Unread> unread;
-};
-
-}  // namespace
-
 Record* MemoryStore::Find(absl::string_view name) { return records_.Find(name); }
 
 Record* MemoryStore::FindLeased(const Lease& lease) {
@@ -58,28 +42,6 @@ void MemoryStore::Enqueue(Record* record, bool again, absl::Time now, Deferred& 
     turns_.Offer(record->queue);
   }
   NotifyWatchers(record, deferred);
-}
-
-ClaimedTask MemoryStore::Start(Record* record, const ClaimRequest& request, absl::Time now,
-                               Deferred& deferred) {
-  ClaimedTask claimed;
-  if (record->body != nullptr) claimed.task = record->Spec();
-  DropBody(record);
-  record->StartAttempt(request.worker, now);
-  History& past = *record->history;
-  past.lease_token = next_lease_token_++;
-  past.holder = request.holder;
-  past.cancel_requested = false;
-  SetAlarm(record, now + request.lease_duration);
-  claimed.lease = {record->name(), past.lease_token};
-  if (record->has_script) claimed.script = record->script()->script;
-  claimed.attempt = past.output.attempt_count;
-  claimed.tries = past.tries;
-  if (!past.output.result.empty()) (void)claimed.previous_result.ParseFromString(past.output.result);
-  record->Enter(v1::TASK_STATE_RUNNING, now);
-  LogMoved(*record, now);
-  NotifyWatchers(record, deferred);
-  return claimed;
 }
 
 void MemoryStore::DropLease(Record* record) {
@@ -201,71 +163,6 @@ void MemoryStore::SetAlarm(Record* record, absl::Time alarm) {
 
 void MemoryStore::AlarmChanged(absl::Time alarm) {
   if (alarm < alarm_thread_wakes_) alarm_changed_.Signal();
-}
-
-void MemoryStore::MatchClaims(absl::Time now, Deferred& deferred) {
-  if (journal_ != nullptr) journal_->EndGroup();
-  const JournalPlace synced =
-      journal_ == nullptr ? std::numeric_limits<JournalPlace>::max() : journal_->Synced();
-  Deferred claims;
-  for (int kind = 0; kind < task::kHandlerKinds; ++kind) {
-    auto& waiters = claims_[kind];
-    while (!waiters.empty()) {
-      ClaimWaiter& waiter = waiters.front();
-      auto claimed = std::make_shared<Claimed>();
-      while (static_cast<int>(claimed->tasks.size()) < waiter.request.max_tasks) {
-        Record* record = turns_.Next(static_cast<task::HandlerKind>(kind), now, synced, [this](Queue* queue) {
-          mu_.AssertHeld();
-          SetQueueAlarm(queue, std::min(queue->alarm, queue->bucket.NextToken()));
-        });
-        if (record == nullptr) break;
-        if (record->body == nullptr) {
-          // As it was asked for, without what has become of it.
-          Snapshot asked;
-          asked.task.set_name(record->name());
-          asked.kind = record->kind;
-          asked.view = v1::TASK_VIEW_FULL;
-          claimed->unread.push_back({claimed->tasks.size(), std::move(asked)});
-          claims.wanted.push_back({record->place, &claimed->unread.back().snapshot.body});
-        }
-        claimed->tasks.push_back(Start(record, waiter.request, now, deferred));
-      }
-      if (claimed->tasks.empty()) break;
-      claims.push_back([claimed, done = std::move(waiter.done)](const absl::Status& safe) mutable {
-        for (Claimed::Unread& unread : claimed->unread) {
-          claimed->tasks[unread.index].task =
-              std::make_shared<const v1::Task>(std::move(unread.snapshot).Complete());
-        }
-        if (!safe.ok()) claimed->tasks.clear();
-        done(std::move(claimed->tasks));
-      });
-      waiters.pop_front();
-    }
-  }
-  if (turns_.has_aside()) MatchClaimsOnceSafe();
-  // They do not wait for what Start has told the journal.
-  ReadFirst(claims);
-  for (Call& claim : claims.calls) deferred.at_once.push_back(std::move(claim));
-}
-
-void MemoryStore::MatchClaimsOnceSafe() {
-  if (std::exchange(matches_once_safe_, true)) return;
-  // Behind those who are told that their tasks are safe: it takes longer than telling them.
-  journal_->AfterSynced([this](const absl::Status& safe) {
-    if (!safe.ok()) {
-      Fail(safe);
-      return;
-    }
-    Deferred deferred;
-    {
-      absl::MutexLock lock(&mu_);
-      matches_once_safe_ = false;
-      turns_.TakeBackAside();
-      MatchClaims(Now(), deferred);
-      Commit(deferred);
-    }
-    deferred.Run();
-  });
 }
 
 void MemoryStore::NotifyWatchers(Record* record, Deferred& deferred) {

@@ -262,6 +262,7 @@ void MemoryStore::GetQueueStats(std::string name, Callback<absl::StatusOr<v1::Qu
       result = refusal_;
     } else if (Queue* queue = FindQueue(name); queue != nullptr) {
       result = queue->Stats(Now());
+      if (result->held_by() == v1::HELD_BY_EXECUTORS) result->set_held_by(HeldByExecutors(*queue));
     }
     deferred.push_back(Answer(std::move(done), std::move(result)));
     Commit(deferred);

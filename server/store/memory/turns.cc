@@ -15,6 +15,7 @@ void Turns::Offer(Queue* queue) {
 }
 
 Record* Turns::Next(task::HandlerKind kind, absl::Time now, JournalPlace synced,
+                    absl::FunctionRef<bool(const Queue&)> has_room,
                     absl::FunctionRef<void(Queue*)> on_rate_limit) {
   auto& turns = turns_[static_cast<size_t>(kind)];
   while (!turns.empty()) {
@@ -26,6 +27,11 @@ Record* Turns::Next(task::HandlerKind kind, absl::Time now, JournalPlace synced,
       turns.pop_front();
       line.in_turns = false;
       if (held == v1::HELD_BY_RATE_LIMIT) on_rate_limit(queue);
+      continue;
+    }
+    if (!has_room(*queue)) {
+      turns.pop_front();
+      passed_over_.push_back(queue);
       continue;
     }
     if (record->place >= synced) {
@@ -43,6 +49,12 @@ Record* Turns::Next(task::HandlerKind kind, absl::Time now, JournalPlace synced,
     return record;
   }
   return nullptr;
+}
+
+void Turns::TakeBackPassedOver(task::HandlerKind kind) {
+  auto& turns = turns_[static_cast<size_t>(kind)];
+  turns.insert(turns.begin(), passed_over_.begin(), passed_over_.end());
+  passed_over_.clear();
 }
 
 void Turns::TakeBackAside() {

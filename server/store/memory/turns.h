@@ -20,10 +20,13 @@ class Turns {
   void Offer(Queue* queue);
 
   // Takes the next task out of its waiting line; null when none may start. A queue whose next task does
-  // not stand before `synced` in the journal is put aside. `on_rate_limit` is told of each queue that loses
-  // its place because of its rate.
+  // not stand before `synced` in the journal is put aside; one that `has_room` denies is passed over until
+  // TakeBackPassedOver. `on_rate_limit` is told of each queue that loses its place because of its rate.
   Record* Next(task::HandlerKind kind, absl::Time now, JournalPlace synced,
-               absl::FunctionRef<void(Queue*)> on_rate_limit);
+               absl::FunctionRef<bool(const Queue&)> has_room, absl::FunctionRef<void(Queue*)> on_rate_limit);
+
+  // Those that were passed over have their places at the front again.
+  void TakeBackPassedOver(task::HandlerKind kind);
 
   // Whether queues have been put aside; gives these a place again.
   bool has_aside() const { return !aside_.empty(); }
@@ -40,6 +43,7 @@ class Turns {
 
   std::array<std::deque<Queue*>, task::kHandlerKinds> turns_;
   std::vector<Aside> aside_;
+  std::vector<Queue*> passed_over_;  // Between Next and TakeBackPassedOver; in order.
 };
 
 }  // namespace errand::store

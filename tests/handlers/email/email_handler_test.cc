@@ -347,7 +347,7 @@ class Feeder {
       : handler_(handler), attempts_(std::move(attempts)), left_(attempts_.size()) {}
 
   void Run() {
-    for (int i = 0; i < handler_->slots(); ++i) StartNext();
+    for (int i = 0; i < handler_->GetRoom().tasks; ++i) StartNext();
     absl::MutexLock lock(&mu_);
     const auto all = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return left_ == 0; };
     EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&all), absl::Minutes(1)));
@@ -386,7 +386,7 @@ class Feeder {
 
 TEST_F(Email, TwoHundredMailsGoThroughFiftySlots) {
   Serve({});
-  ASSERT_EQ(handler_->slots(), 50);
+  ASSERT_EQ(handler_->GetRoom().tasks, 50);
   std::vector<Attempt> attempts;
   for (int i = 0; i < 200; ++i) attempts.push_back(NewAttempt());
   Feeder feeder(handler_.get(), std::move(attempts));

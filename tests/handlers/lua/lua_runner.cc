@@ -27,7 +27,7 @@ std::string Describe(const v1::TaskEvent& event) {
 
 Attempt MakeAttempt(AttemptId id, const std::string& source, const std::function<void(v1::Task&)>& change) {
   auto task = std::make_shared<v1::Task>();
-  task->set_name("queues/default/tasks/test");
+  task->set_name("queues/default/tasks/test");  // `change` may say another.
   task->mutable_lua()->set_source(source);
   task->mutable_run_timeout()->set_seconds(50);
   task->mutable_limits()->set_memory_bytes(task::kDefaultMemoryBytes);
@@ -48,18 +48,11 @@ class Recorder final : public AttemptObserver {
 
   void OnEvent(v1::TaskEvent event) override {
     EXPECT_FALSE(recording_->over());
-    absl::MutexLock lock(&recording_->mu_);
-    recording_->events_.push_back(std::move(event));
-  }
-
-  void OnParked() override { AddSlots(-1); }
-
-  void OnResumed() override {
-    AddSlots(1);
     std::function<void()> call;
     {
       absl::MutexLock lock(&recording_->mu_);
-      call = recording_->when_resumed_;
+      recording_->events_.push_back(std::move(event));
+      call = recording_->on_event_;
     }
     if (call) call();
   }
@@ -70,11 +63,6 @@ class Recorder final : public AttemptObserver {
   }
 
  private:
-  void AddSlots(int count) {
-    absl::MutexLock lock(&recording_->mu_);
-    recording_->slots_ += count;
-  }
-
   const std::shared_ptr<Recording> recording_;
 };
 
@@ -89,20 +77,9 @@ void Recording::WaitForEvents(size_t count) {
   EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&enough), kPatience));
 }
 
-void Recording::WhenResumed(std::function<void()> call) {
+void Recording::OnEvent(std::function<void()> call) {
   absl::MutexLock lock(&mu_);
-  when_resumed_ = std::move(call);
-}
-
-void Recording::WaitUntilParked() {
-  absl::MutexLock lock(&mu_);
-  const auto parked = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return slots_ == 0; };
-  EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&parked), kPatience));
-}
-
-int Recording::slots_taken() {
-  absl::MutexLock lock(&mu_);
-  return slots_;
+  on_event_ = std::move(call);
 }
 
 std::vector<std::string> Recording::events() {
@@ -120,12 +97,32 @@ std::string Reason(const absl::Status& status) {
 }
 
 void LuaTest::UseHandler(int workers, int spares, const std::string& program) {
+  UseHandler({.workers = workers, .spares = spares}, program);
+}
+
+void LuaTest::UseHandler(LuaHandlerOptions options, const std::string& program) {
   auto zygote = Zygote::Start(program, &loop_);
   ASSERT_TRUE(zygote.ok()) << zygote.status();
   zygote_ = *std::move(zygote);
-  auto handler = LuaHandler::Create({.workers = workers, .spares = spares}, zygote_.get());
+  auto handler = LuaHandler::Create(std::move(options), zygote_.get());
   ASSERT_TRUE(handler.ok()) << handler.status();
   handler_ = *std::move(handler);
+  handler_->WatchRoom([this] {
+    absl::MutexLock lock(&mu_);
+    ++changes_;
+  });
+}
+
+void LuaTest::WaitUntil(const std::function<bool(const LuaHandler::Statistics&)>& reached) {
+  for (int seen = -1;;) {
+    {
+      absl::MutexLock lock(&mu_);
+      const auto changed = [this, seen]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return changes_ != seen; };
+      ASSERT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&changed), kPatience));
+      seen = changes_;
+    }
+    if (reached(handler().GetStatistics())) return;
+  }
 }
 
 LuaHandler& LuaTest::handler() {

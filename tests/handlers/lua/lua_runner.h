@@ -27,13 +27,8 @@ class Recording {
   void WaitForEvents(size_t count);
   bool over() const { return over_.HasBeenNotified(); }
 
-  // Has `call` called whenever it goes on after it was parked.
-  void WhenResumed(std::function<void()> call);
-
-  // Waits until it is parked.
-  void WaitUntilParked();
-  // 1, or 0 while it is parked.
-  int slots_taken();
+  // Has `call` called at each event, from the handler's thread.
+  void OnEvent(std::function<void()> call);
 
   // In words: "out text", "info text", "1/2 message".
   std::vector<std::string> events();
@@ -44,8 +39,7 @@ class Recording {
   absl::Mutex mu_;
   std::vector<v1::TaskEvent> events_ ABSL_GUARDED_BY(mu_);
   Outcome outcome_;
-  int slots_ ABSL_GUARDED_BY(mu_) = 1;
-  std::function<void()> when_resumed_ ABSL_GUARDED_BY(mu_);
+  std::function<void()> on_event_ ABSL_GUARDED_BY(mu_);
   absl::Notification over_;
 };
 
@@ -59,6 +53,13 @@ class LuaTest : public testing::Test {
 
   // Before the first run.
   void UseHandler(int workers, int spares, const std::string& program = kErrandSandboxPath);
+  void UseHandler(LuaHandlerOptions options, const std::string& program = kErrandSandboxPath);
+
+  // Waits until the handler's statistics, which change as attempts are parked or held, are as wanted.
+  void WaitUntil(const std::function<bool(const LuaHandler::Statistics&)>& reached);
+  void WaitUntilParked(size_t count = 1) {
+    WaitUntil([count](const LuaHandler::Statistics& now) { return now.parked == count; });
+  }
 
   // Starts a script. `change` may adapt the task.
   std::shared_ptr<Recording> Start(const std::string& source,
@@ -90,6 +91,8 @@ class LuaTest : public testing::Test {
   static std::vector<pid_t> ZygotePids() { return ChildrenNamed("errand-sandbox"); }
 
  private:
+  absl::Mutex mu_;
+  int changes_ ABSL_GUARDED_BY(mu_) = 0;
   io::Loop loop_;
   std::unique_ptr<Zygote> zygote_;
   std::unique_ptr<LuaHandler> handler_;

@@ -64,10 +64,8 @@ TEST_F(ParkingTest, ASleeperTakesNoWorker) {
   EXPECT_EQ(Result("return 1"), "1");
   EXPECT_FALSE(sleeper->over());
   EXPECT_EQ(handler().GetStatistics().parked, 1u);
-  EXPECT_EQ(sleeper->slots_taken(), 0);
   handler().Stop(42);
   EXPECT_EQ(Reason(sleeper->Wait().status), "CANCELLED");
-  EXPECT_EQ(sleeper->slots_taken(), 1);
   EXPECT_EQ(handler().GetStatistics().parked, 0u);
 }
 
@@ -85,7 +83,7 @@ TEST_F(ParkingTest, ManySleepAtOnceAndEachGetsItsOwnBack) {
 TEST_F(ParkingTest, TheProcessThatParkedItMayDie) {
   UseHandler(1, 0);
   const auto sleeper = Start("local kept = {'x'} task.sleep(0.3) return kept[1]");
-  sleeper->WaitUntilParked();
+  WaitUntilParked();
   for (const pid_t pid : SandboxPids()) kill(pid, SIGKILL);
   EXPECT_EQ(sleeper->Wait().result.data(), "x");
 }
@@ -93,7 +91,7 @@ TEST_F(ParkingTest, TheProcessThatParkedItMayDie) {
 TEST_F(ParkingTest, WithoutTheZygoteNobodyCanGoOnWithIt) {
   UseHandler(1, 0);
   const auto sleeper = Start("task.sleep(0.3) return 'never'");
-  sleeper->WaitUntilParked();
+  WaitUntilParked();
   for (const pid_t pid : ZygotePids()) kill(pid, SIGKILL);
   for (const pid_t pid : SandboxPids()) kill(pid, SIGKILL);
   EXPECT_EQ(Reason(sleeper->Wait().status), "SANDBOX_DIED");
@@ -102,8 +100,9 @@ TEST_F(ParkingTest, WithoutTheZygoteNobodyCanGoOnWithIt) {
 
 TEST_F(ParkingTest, AStopThatComesAsItGoesOnIsNotLost) {
   const AttemptId id = 7;
-  const auto sleeper = Start("for i = 1, 200 do task.sleep(0.001) end", {}, id);
-  sleeper->WhenResumed([this] { handler().Stop(id); });
+  const auto sleeper =
+      Start("task.sleep(0.001) task.progress(1) for i = 1, 200 do task.sleep(0.001) end", {}, id);
+  sleeper->OnEvent([this] { handler().Stop(id); });
   EXPECT_EQ(Reason(sleeper->Wait().status), "CANCELLED");
 }
 
@@ -127,8 +126,11 @@ TEST_F(ParkingTest, WhatIsTooLargeSleepsInItsProcessAndAnotherTakesItsPlace) {
   large->WaitForEvents(1);
   EXPECT_EQ(Result("return 1"), "1");
   EXPECT_FALSE(large->over());
-  EXPECT_EQ(handler().GetStatistics().parked, 0u);
+  EXPECT_EQ(handler().GetStatistics().held, 1u);
   EXPECT_EQ(large->Wait().result.data(), "200000th");
+  EXPECT_EQ(handler().GetStatistics().held, 0u);
+  EXPECT_EQ(handler().GetStatistics().held_bytes, 0u);
+  EXPECT_EQ(handler().GetStatistics().kept_bytes, 0u);
 }
 
 TEST_F(ParkingTest, CpuTimeAndOutputAddUpOverSleeps) {

@@ -135,7 +135,7 @@ TEST_F(SupervisionTest, AnAttemptThatIsStoppedBeforeItsTurnLeavesTheProcessToOth
 
 TEST_F(SupervisionTest, AllWorkersRunAtOnce) {
   UseHandler(3, 0);
-  EXPECT_GE(handler().slots(), 3);
+  EXPECT_GE(handler().GetRoom().tasks, 3);
   std::vector<std::shared_ptr<Recording>> runs;
   for (AttemptId id = 1; id <= 3; ++id) runs.push_back(Start("task.progress(1) while true do end", {}, id));
   for (const auto& run : runs) run->WaitForEvents(1);

@@ -58,7 +58,7 @@ TEST_P(StoreConformance, CloseEndsEverythingThatWaitsAndRefusesTheRest) {
   ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("a")).ok());
   const int64_t position = (**fixture.QueueEvents("queues/default", 0)).position;
   const auto claimed = StoreFixture::Await<std::vector<ClaimedTask>>([&](auto claim_done) {
-    fixture.store().Claim({task::HandlerKind::kEmail, 1, absl::Seconds(1), &fixture, ""},
+    fixture.store().Claim({task::HandlerKind::kEmail, {}, absl::Seconds(1), &fixture, ""},
                           std::move(claim_done));
     const auto watched = StoreFixture::Await<absl::StatusOr<EventBatch>>([&](auto watch_done) {
       fixture.store().Watch({"queues/default/tasks/a", 1, 1}, std::move(watch_done));

@@ -38,7 +38,7 @@ TEST_P(StoreConformance, QueuesTakeTurns) {
 TEST_P(StoreConformance, AClaimWaitsForATaskOfItsKind) {
   StoreFixture fixture(GetParam());
   const auto claimed = StoreFixture::Await<std::vector<ClaimedTask>>([&](auto done) {
-    fixture.store().Claim({task::HandlerKind::kEmail, 1, absl::Seconds(1), &fixture, ""}, std::move(done));
+    fixture.store().Claim({task::HandlerKind::kEmail, {}, absl::Seconds(1), &fixture, ""}, std::move(done));
     EXPECT_TRUE(fixture.Submit(StoreFixture::Lua("lua")).ok());
     auto email = StoreFixture::LuaWith("mail", [](auto& task) { task.mutable_email(); });
     EXPECT_TRUE(fixture.Submit(std::move(email)).ok());

@@ -104,7 +104,7 @@ TEST_P(StoreConformance, APausedQueueTakesTasksAndStartsNone) {
   EXPECT_THAT(Ids(fixture.Claim(9)), ElementsAre("b"));
   EXPECT_EQ(fixture.Stats("queues/default")->held_by(), v1::HELD_BY_PAUSE);
   const auto claimed = StoreFixture::Await<std::vector<ClaimedTask>>([&](auto done) {
-    fixture.store().Claim({task::HandlerKind::kLua, 1, absl::Seconds(30), &fixture, ""}, std::move(done));
+    fixture.store().Claim({task::HandlerKind::kLua, {}, absl::Seconds(30), &fixture, ""}, std::move(done));
     EXPECT_EQ(fixture.SetState("queues/default", v1::QUEUE_STATE_RUNNING)->state(), v1::QUEUE_STATE_RUNNING);
   });
   EXPECT_THAT(Ids(claimed), ElementsAre("a"));
@@ -120,7 +120,8 @@ TEST_P(StoreConformance, AQueueRunsNoMoreThanItsMaximumAtOnce) {
   EXPECT_THAT(Ids(claimed), ElementsAre("a", "b"));
   EXPECT_EQ(fixture.Stats("queues/default")->held_by(), v1::HELD_BY_MAX_RUNNING);
   const auto next = StoreFixture::Await<std::vector<ClaimedTask>>([&](auto done) {
-    fixture.store().Claim({task::HandlerKind::kLua, 9, absl::Seconds(30), &fixture, ""}, std::move(done));
+    fixture.store().Claim({task::HandlerKind::kLua, {.tasks = 9}, absl::Seconds(30), &fixture, ""},
+                          std::move(done));
     EXPECT_TRUE(fixture.Finish(claimed[0].lease, Verdict::kSucceeded).ok());
   });
   EXPECT_THAT(Ids(next), ElementsAre("c"));

@@ -145,8 +145,12 @@ class StoreFixture : public LeaseHolder {
   // What may start now, at most `max` tasks.
   std::vector<ClaimedTask> Claim(int max = 1, absl::Duration lease = absl::Seconds(30),
                                  task::HandlerKind kind = task::HandlerKind::kLua) {
+    return ClaimInto({.tasks = max}, lease, kind);
+  }
+  std::vector<ClaimedTask> ClaimInto(task::Room room, absl::Duration lease = absl::Seconds(30),
+                                     task::HandlerKind kind = task::HandlerKind::kLua) {
     return Await<std::vector<ClaimedTask>>([&](auto done) {
-      store().StopWaiting(store().Claim({kind, max, lease, this, "worker-1"}, std::move(done)));
+      store().StopWaiting(store().Claim({kind, std::move(room), lease, this, "worker-1"}, std::move(done)));
     });
   }
 

@@ -125,7 +125,7 @@ TEST_P(StoreConformance, AClaimThatWaitsGetsATaskWhenTheRateAllows) {
   ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("b")).ok());
   ASSERT_EQ(fixture.Claim().size(), 1u);
   const auto claimed = StoreFixture::Await<std::vector<ClaimedTask>>([&](auto done) {
-    fixture.store().Claim({task::HandlerKind::kLua, 1, absl::Seconds(30), &fixture, ""}, std::move(done));
+    fixture.store().Claim({task::HandlerKind::kLua, {}, absl::Seconds(30), &fixture, ""}, std::move(done));
     fixture.Advance(absl::Seconds(1));
   });
   EXPECT_THAT(Ids(claimed), ElementsAre("b"));
