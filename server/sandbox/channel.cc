@@ -99,7 +99,15 @@ void Channel::Read(std::string& batch) {
 }
 
 void Channel::Send(const Output& output) {
-  if (output.data.empty()) return;
+  // In pieces, so that the buffer stays small.
+  for (std::string_view rest = output.data; !rest.empty();) {
+    const std::string_view piece = rest.substr(0, kFlushBytes);
+    SendPiece(Output{output.attempt, piece});
+    rest.remove_prefix(piece.size());
+  }
+}
+
+void Channel::SendPiece(const Output& output) {
   const interrupts::HostSection section;
   if (last_output_ != kNone && last_attempt_ == output.attempt) {
     Extend(last_output_, output.data, buffer_);
@@ -109,6 +117,24 @@ void Channel::Send(const Output& output) {
     Append(output, buffer_);
   }
   if (buffer_.size() >= kFlushBytes) Write();
+}
+
+void Channel::Send(const Done& done) {
+  const interrupts::HostSection section;
+  const size_t start = buffer_.size();
+  last_output_ = kNone;
+  if (done.data.size() < kFlushBytes) {
+    Append(done, buffer_);
+    if (buffer_.size() >= kFlushBytes) Write();
+    return;
+  }
+  // What is large is written from where it lies.
+  Done head = done;
+  head.data = {};
+  Append(head, buffer_);
+  Announce(start, done.data.size(), buffer_);
+  Write();
+  Write(done.data);
 }
 
 void Channel::Send(const Progress& progress) {

@@ -44,6 +44,8 @@ class Channel {
   void Send(const Output& output);
   void Send(const Progress& progress);
 
+  void Send(const Done& done);
+
   // Any other frame. The fields must be within their bounds.
   template <class F>
   void Send(const F& frame) {
@@ -60,6 +62,7 @@ class Channel {
   static constexpr size_t kNone = static_cast<size_t>(-1);
   static constexpr size_t kFlushBytes = 32 << 10;
 
+  void SendPiece(const Output& output);
   void Read(std::string& batch);
   void Write();
   void Write(std::string_view bytes);

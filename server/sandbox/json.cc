@@ -3,7 +3,6 @@
 #include <rapidjson/error/en.h>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
-#include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
 #include <charconv>
@@ -13,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "server/sandbox/heap_text.h"
 #include "server/sandbox/interpreter.h"
 #include "server/sandbox/interrupts.h"
 #include "server/sandbox/memory.h"
@@ -28,15 +28,15 @@ constexpr int kSlots = kSlotsPerLevel * (kMaxJsonDepth + 1) + 8;
 // Writes the value on the top of the stack, and leaves it there.
 class Encoder {
  public:
-  explicit Encoder(lua_State* thread) : thread_(thread), memory_(Interpreter::Of(thread).memory()) {}
+  explicit Encoder(lua_State* thread) : thread_(thread), text_(&Interpreter::Of(thread).memory()) {}
 
   bool Encode() { return Value(0); }
-  std::string_view text() const { return {buffer_.GetString(), buffer_.GetSize()}; }
+  std::string_view text() const { return text_.view(); }
   // Where it went wrong, and what.
   std::string problem() const { return path_.empty() ? problem_ : path_ + ": " + problem_; }
 
  private:
-  using JsonWriter = rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::UTF8<>,
+  using JsonWriter = rapidjson::Writer<HeapText, rapidjson::UTF8<>, rapidjson::UTF8<>,
                                        rapidjson::CrtAllocator, rapidjson::kWriteValidateEncodingFlag>;
 
   bool Problem(std::string problem) {
@@ -45,8 +45,8 @@ class Encoder {
   }
 
   bool Value(int depth) {
-    // A table that is reached on many paths is written as often: the text, too, is memory of the task.
-    if (!memory_.CheckRoomFor(buffer_.GetSize()) || interrupts::pending() != Ending::kOk) return false;
+    // A table that is reached on many paths is written as often.
+    if (interrupts::pending() != Ending::kOk) return false;
     switch (lua_type(thread_, -1)) {
       case LUA_TNIL:
         return writer_.Null();
@@ -80,7 +80,6 @@ class Encoder {
   bool Text(int index, const char* problem) {
     size_t size;
     const char* data = lua_tolstring(thread_, index, &size);
-    if (!memory_.CheckRoomFor(buffer_.GetSize() + size)) return false;
     return writer_.String(data, static_cast<rapidjson::SizeType>(size)) || Problem(problem);
   }
 
@@ -131,11 +130,48 @@ class Encoder {
   }
 
   lua_State* const thread_;
-  Memory& memory_;
-  rapidjson::StringBuffer buffer_;
-  JsonWriter writer_{buffer_};
+  HeapText text_;
+  JsonWriter writer_{text_};
   std::string path_;
   std::string problem_;
+};
+
+// The text that is parsed.
+struct JsonText : rapidjson::MemoryStream {
+  explicit JsonText(std::string_view text) : rapidjson::MemoryStream(text.data(), text.size()) {}
+
+  // Lets the parser find its end at once.
+  void CutShort() { end_ = src_; }
+};
+
+// RapidJSON's allocator for the one block that the parser keeps strings in: on the run's heap. The parser
+// does not look whether it got what it wanted; so when there is no more it gets it nevertheless, once, and
+// then nothing more to parse.
+class ParserAllocator {
+ public:
+  static constexpr bool kNeedFree = false;
+
+  // RapidJSON would make one itself where it is given none.
+  ParserAllocator() = default;
+  // Both are borrowed, and the allocator must outlive the parser.
+  ParserAllocator(Memory* memory, JsonText* text) : memory_(memory), text_(text) {}
+  ~ParserAllocator() { memory_->Free(block_); }
+  ParserAllocator(const ParserAllocator&) = delete;
+  ParserAllocator& operator=(const ParserAllocator&) = delete;
+
+  void* Malloc(size_t size) { return Realloc(nullptr, 0, size); }
+  void* Realloc(void* block, size_t, size_t size) {
+    if (size == 0) return nullptr;
+    block_ = memory_->ReallocateAnyway(block, size);
+    if (interrupts::pending() != Ending::kOk) text_->CutShort();
+    return block_;
+  }
+  static void Free(void*) {}
+
+ private:
+  Memory* const memory_ = nullptr;
+  JsonText* const text_ = nullptr;
+  void* block_ = nullptr;
 };
 
 // Builds the value on the Lua stack as the parser calls. Open containers and the keys of open members are on
@@ -271,6 +307,7 @@ bool PushJson(lua_State* thread, int index, std::string& problem) {
     problem = encoder.problem();
     return false;
   }
+  if (interrupts::pending() != Ending::kOk) return false;
   const std::string_view text = encoder.text();
   lua_pushlstring(thread, text.data(), text.size());
   return true;
@@ -283,8 +320,9 @@ bool ParseJson(lua_State* thread, std::string_view text, std::string& problem) {
   }
   const int top = lua_gettop(thread);
   Builder builder(thread);
-  rapidjson::MemoryStream bytes(text.data(), text.size());
-  rapidjson::Reader reader;
+  JsonText bytes(text);
+  ParserAllocator allocator(&Interpreter::Of(thread).memory(), &bytes);
+  rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>, ParserAllocator> reader(&allocator);
   constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag |
                               rapidjson::kParseValidateEncodingFlag;
   rapidjson::ParseResult result = reader.Parse<kFlags>(bytes, builder);

@@ -23,10 +23,18 @@ void Memory::SetLimit(size_t bytes) {
   heap_->set_capacity(CapacityFor(bytes));
 }
 
-bool Memory::CheckRoomFor(size_t bytes) {
-  const bool fits = heap_->used() <= state_->limit && bytes <= state_->limit - heap_->used();
-  if (!fits) interrupts::Abandon(Ending::kMemoryExceeded);
-  return fits;
+void* Memory::Reallocate(void* block, size_t size) {
+  const size_t before = block == nullptr ? 0 : Heap::BlockBytes(block);
+  const size_t after = Heap::BlockBytesFor(size);
+  if (after > before && heap_->used() + (after - before) > state_->limit) {
+    interrupts::Abandon(Ending::kMemoryExceeded);
+    return nullptr;
+  }
+  return Allocate(this, block, 0, size);
+}
+
+void Memory::Free(void* block) {
+  if (block != nullptr) heap_->Free(block);
 }
 
 void Memory::Trim(size_t kept) {
@@ -74,10 +82,14 @@ void* Memory::Allocate(void* memory, void* block, size_t, size_t new_size) {
   const size_t after = Heap::BlockBytesFor(new_size);
   const size_t wanted = after > before ? after - before : 0;
   if (wanted > 0 && heap.used() + wanted > self.state_->collect_at) self.OnNearLimit(wanted);
-  void* const result = block == nullptr ? heap.Allocate(new_size) : heap.Resize(block, new_size);
+  const auto take = [&] { return block == nullptr ? heap.Allocate(new_size) : heap.Resize(block, new_size); };
+  void* result = take();
   if (result == nullptr) {
     interrupts::Abandon(Ending::kMemoryExceeded);
-    _exit(3);  // In a HostSection that asked for far too much.
+    // In a HostSection: the run goes on to its end.
+    heap.set_capacity(self.region_bytes_);
+    result = take();
+    if (result == nullptr) _exit(kMemoryExceededStatus);
   }
   self.state_->peak = std::max(self.state_->peak, heap.used());
   self.touched_ = std::max(self.touched_, heap.size());

@@ -24,8 +24,8 @@ class Memory {
     size_t peak = 0;
   };
 
-  // Both are borrowed.
-  Memory(Heap* heap, State* state) : heap_(heap), state_(state) {}
+  // Both are borrowed. The heap has the capacity of its region.
+  Memory(Heap* heap, State* state) : heap_(heap), region_bytes_(heap->capacity()), state_(state) {}
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
 
@@ -33,9 +33,13 @@ class Memory {
   void SetLimit(size_t bytes);
   size_t peak() const { return state_->peak; }
 
-  // Abandons the run (interrupts.h) unless `bytes` more would be allowed; for what is built outside of Lua.
-  // May return in a HostSection: true when there is room.
-  bool CheckRoomFor(size_t bytes);
+  // As realloc and free, for what C++ code builds: it counts as the script's own. In a HostSection. Beyond
+  // the limit the run is abandoned (interrupts.h), and the result is null.
+  void* Reallocate(void* block, size_t size);
+  void Free(void* block);
+
+  // The same for code that cannot do without: where the run is abandoned, there is memory nevertheless.
+  void* ReallocateAnyway(void* block, size_t size) { return Allocate(this, block, 0, size); }
 
   // To be told when the heap has become another without Allocate.
   void OnRestored() { touched_ = std::max(touched_, heap_->size()); }
@@ -57,6 +61,7 @@ class Memory {
   static void Collect(lua_State* thread);
 
   Heap* const heap_;
+  const size_t region_bytes_;
   State* const state_;
   size_t touched_ = 0;  // What lies beyond was never used, or given back: it is zero.
 };

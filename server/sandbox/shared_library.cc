@@ -52,12 +52,12 @@ bool PackValue(lua_State* thread, int index) {
 // Pushes the answer, or what went wrong.
 bool Ask(lua_State* thread, Function function, const SharedArguments& arguments) {
   const interrupts::HostSection section;
-  std::string bytes;
-  Append(arguments, bytes);
-  if (bytes.size() > kMaxCallBytes) {
+  if (arguments.key.size() + arguments.value.size() > kMaxCallBytes - kFrameOverhead) {
     lua_pushliteral(thread, "the value is too large");
     return false;
   }
+  std::string bytes;
+  Append(arguments, bytes);
   const Answer answer = Interpreter::Of(thread).CallServerAtOnce(function, bytes);
   lua_pushlstring(thread, answer.answer.data(), answer.answer.size());
   return answer.ok;

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <new>
 #include <string>
 
 #include "server/sandbox/lockdown.h"
@@ -80,6 +81,8 @@ void Zygote::BecomeWorker(int socket) {
   dup2(socket, socket_);
   close(socket);
   prctl(PR_SET_NAME, "errand-worker");  // For those who look at the processes.
+  // C++ code that needs more than the process may have: the script's fault.
+  std::set_new_handler([] { _exit(kMemoryExceededStatus); });
   worker_->ListenToSignals();
   // There is nobody to tell what went wrong but the server, which hears that the worker is gone before it was
   // ready.

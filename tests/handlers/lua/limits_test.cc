@@ -242,5 +242,47 @@ TEST_F(LimitsTest, OneLongCallEndsSoonAfterItsCpuTime) {
   EXPECT_EQ(Result("return 1"), "1");
 }
 
+// Each takes more than its limit in C++ code, which cannot be left in the middle.
+TEST_F(LimitsTest, WhatCppCodeBuildsForAScriptCountsForItsMemory) {
+  for (const char* const source : {
+           "return json.encode(('x'):rep(30 << 20))",
+           "local t = {} for i = 1, 40 do t[i] = ('x'):rep(1 << 20) end return #json.encode({t, t, t})",
+           "local s = ('x'):rep(1 << 20) local t = {} for i = 1, 100 do t[i] = s end return t",
+           "local s = '\"' .. ('x'):rep(20 << 20) .. '\"' return #json.decode(s)",
+           "local t = {} for i = 1, 5000000 do t[i] = '1' end local s = '[' .. table.concat(t, ',') .. ']' "
+           "return json.decode(s)",
+           "local s = ('x'):rep(30 << 20) return #re.gsub(s, 'x', 'yy')",
+           "local s = ('x'):rep(40 << 20) return #base64.encode(s)",
+           "return task.submit{lua = {source = ('x'):rep(30 << 20)}}",
+           "shared.set('key', {('x'):rep(30 << 20)})",
+       }) {
+    const auto run =
+        Run(source, [](v1::Task& task) { task.mutable_limits()->set_output_bytes(task::kMaxOutputBytes); });
+    EXPECT_EQ(Reason(run->Wait().status), "MEMORY_EXCEEDED") << source << ": " << run->Wait().status;
+  }
+  EXPECT_EQ(Result("return 1"), "1");
+  EXPECT_EQ(SandboxPids().size(), 2u) << "no process was lost";
+}
+
+TEST_F(LimitsTest, EachLimitIsToldApartInACallbackOfAHostFunction) {
+  const auto with = [this](const std::string& what, const std::function<void(v1::Task&)>& change) {
+    return Reason(
+        Run("os.time(setmetatable({}, {__index = function() " + what + " end}))", change)->Wait().status);
+  };
+  EXPECT_EQ(with("while true do end",
+                 [](v1::Task& task) {
+                   task.mutable_run_timeout()->set_nanos(100'000'000),
+                       task.mutable_run_timeout()->set_seconds(0);
+                 }),
+            "RUN_TIMEOUT_EXCEEDED");
+  EXPECT_EQ(with("while true do end",
+                 [](v1::Task& task) { task.mutable_limits()->mutable_cpu_time()->set_nanos(50'000'000); }),
+            "CPU_TIME_EXCEEDED");
+  EXPECT_EQ(with("local t = {} for i = 1, 1e9 do t[i] = {} end", {}), "MEMORY_EXCEEDED");
+  EXPECT_EQ(with("while true do print('x') end", {}), "OUTPUT_EXCEEDED");
+  EXPECT_EQ(with("error('mine')", {}), "LUA_ERROR");
+  EXPECT_EQ(SandboxPids().size(), 2u) << "no process was lost";
+}
+
 }  // namespace
 }  // namespace errand::handlers
