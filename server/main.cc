@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <climits>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <variant>
 
@@ -19,6 +19,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "server/config/config.h"
+#include "server/config/machine.h"
 #include "server/executor/executor.h"
 #include "server/handlers/email/email_handler.h"
 #include "server/handlers/lua/lua_handler.h"
@@ -103,11 +104,13 @@ store::StoreOptions StoreOptions(const config::Config& config) {
   return options;
 }
 
-rpc::ServerOptions ServerOptions(const config::Config& config) {
+rpc::ServerOptions ServerOptions(const config::Config& config, const config::Machine& machine) {
   rpc::ServerOptions options;
   options.listen = config.listen;
-  options.unary_loops = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  options.unary_loops = machine.cpus;
   options.stream_loops = std::max(1, options.unary_loops / 2);
+  // At least two of the largest messages must fit.
+  options.max_buffer_bytes = std::max(config.memory_limit / 4, int64_t{2} * options.max_message_bytes);
   return options;
 }
 
@@ -204,7 +207,7 @@ absl::Status WorkOnData(const config::Config& config) {
   return config.repair_data ? store::log::RepairData(**folder, say) : store::log::CheckData(**folder, say);
 }
 
-int Run(const config::Config& config) {
+int Run(const config::Config& config, const config::Machine& machine) {
   const sigset_t signals = BlockSignals();
   StartLog(config.log_level);
 
@@ -273,7 +276,7 @@ int Run(const config::Config& config) {
   service::ScriptsService scripts(&store, std::move(compile));
   service::UnimplementedService unimplemented;
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  rpc::Server server(ServerOptions(config));
+  rpc::Server server(ServerOptions(config, machine));
   tasks.Register(server);
   queues.Register(server);
   scripts.Register(server);
@@ -310,13 +313,14 @@ int Run(const config::Config& config) {
 int main(int argc, char** argv) {
   // Debian builds Abseil with it, at a tenth of the cost of a call.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  auto parsed = config::Parse(argc, argv);
+  const config::Machine machine = config::ReadMachine("");
+  auto parsed = config::Parse(argc, argv, machine);
   if (const auto* exit = std::get_if<config::Exit>(&parsed)) {
     std::fputs(exit->output.c_str(), exit->code == 0 ? stdout : stderr);
     return exit->code;
   }
   const auto& config = std::get<config::Config>(parsed);
-  if (!config.check_data && !config.repair_data && config.backup_data.empty()) return Run(config);
+  if (!config.check_data && !config.repair_data && config.backup_data.empty()) return Run(config, machine);
   const absl::Status done = WorkOnData(config);
   if (!done.ok()) std::fprintf(stderr, "errandd: %s\n", std::string(done.message()).c_str());
   return done.ok() ? 0 : 1;

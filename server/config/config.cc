@@ -1,17 +1,23 @@
 #include "server/config/config.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "server/config/byte_size.h"
 #include "server/task/name.h"
 
 namespace errand::config {
 namespace {
+
+// Without tasks and clients the server takes about a third of it.
+constexpr int64_t kLeastMemory = int64_t{64} << 20;
 
 // Where `cmake --install` and the build tree put it, seen from errandd.
 std::string DefaultSandbox() {
@@ -70,6 +76,25 @@ void IntegerFlag(CLI::App& app, const std::string& name, Integer& value, int64_t
       ->type_name("N");
 }
 
+void BytesFlag(CLI::App& app, const std::string& name, int64_t& value, int64_t min, int64_t max,
+               const std::string& help) {
+  Flag(
+      app, name,
+      [&value, min, max, name](const CLI::results_t& texts) {
+        const std::optional<int64_t> parsed = ParseByteSize(texts[0]);
+        if (!parsed.has_value() || *parsed < min || *parsed > max) {
+          throw CLI::ValidationError(
+              absl::StrCat("--", name),
+              absl::StrCat("must be a number of bytes from ", FormatByteSize(min), " to ",
+                           FormatByteSize(max), " such as 536870912 or 512MiB, not '", texts[0], "'"));
+        }
+        value = *parsed;
+        return true;
+      },
+      help, FormatByteSize(value))
+      ->type_name("BYTES");
+}
+
 void StringFlag(CLI::App& app, const std::string& name, std::string& value, const std::string& type,
                 const std::string& help) {
   Flag(
@@ -114,6 +139,9 @@ void Declare(CLI::App& app, Config& config, std::string& tls, std::vector<std::s
   DurationFlag(app, "drain_timeout", config.drain_timeout, absl::ZeroDuration(), absl::Hours(1),
                "After SIGTERM, how long running tasks may take to finish");
   StringFlag(app, "log_level", config.log_level, "LEVEL", "debug, info, warning, error or off; to stderr");
+  BytesFlag(app, "memory_limit", config.memory_limit, kLeastMemory, int64_t{1} << 50,
+            "How much memory the server may take; unless told three quarters of the machine's, or of the "
+            "cgroup's when that is less");
 
   StringFlag(
       app, "data_dir", config.data_dir, "DIR",
@@ -130,12 +158,12 @@ void Declare(CLI::App& app, Config& config, std::string& tls, std::vector<std::s
              "Instead of serving: copy --data_dir into the folder TO, which must be empty or not be there; a "
              "server may "
              "be using --data_dir meanwhile");
-  IntegerFlag(app, "min_free_space", config.min_free_space, 0, int64_t{1} << 50,
-              "New tasks are refused while the disk of --data_dir has fewer bytes than this free");
+  BytesFlag(app, "min_free_space", config.min_free_space, 0, int64_t{1} << 50,
+            "New tasks are refused while the disk of --data_dir has less than this free");
   IntegerFlag(app, "queue_max_tasks", config.queue_max_tasks, 1, int64_t{1} << 40,
               "The most tasks of a queue that have not ended; more are refused");
-  IntegerFlag(app, "queue_max_bytes", config.queue_max_bytes, 1, int64_t{1} << 50,
-              "The same in bytes of their requests");
+  BytesFlag(app, "queue_max_bytes", config.queue_max_bytes, 1, int64_t{1} << 50,
+            "The same in bytes of their requests");
   Flag(
       app, "queues",
       [&queue_ids](const CLI::results_t& texts) {
@@ -153,8 +181,10 @@ void Declare(CLI::App& app, Config& config, std::string& tls, std::vector<std::s
   IntegerFlag(app, "max_task_events", config.max_task_events, 10, 1'000'000,
               "How many events of a task are kept to be watched");
 
-  IntegerFlag(app, "lua_workers", config.lua_workers, 0, 1024,
-              "Lua scripts that run at once, each in a process of its own; 0 runs none here");
+  IntegerFlag(
+      app, "lua_workers", config.lua_workers, 0, 1024,
+      "Lua scripts that run at once, each in a process of its own; unless told one a CPU that may be used; 0 "
+      "runs none here");
   StringFlag(app, "sandbox", config.sandbox, "PATH", "The errand-sandbox binary");
 
   StringFlag(app, "smtp_server", config.smtp_server, "HOST:PORT",
@@ -171,8 +201,10 @@ void Declare(CLI::App& app, Config& config, std::string& tls, std::vector<std::s
 
 }  // namespace
 
-std::variant<Config, Exit> Parse(int argc, const char* const* argv) {
+std::variant<Config, Exit> Parse(int argc, const char* const* argv, const Machine& machine) {
   Config config;
+  config.memory_limit = std::max(kLeastMemory, machine.memory_bytes / 4 * 3);
+  config.lua_workers = machine.cpus;
   config.sandbox = DefaultSandbox();
   std::string tls = "starttls";
   std::vector<std::string> queue_ids;

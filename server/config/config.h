@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/config/machine.h"
 
 namespace errand::config {
 
@@ -17,6 +18,7 @@ struct Config {
   std::string listen = "localhost:50051";
   absl::Duration drain_timeout = absl::Seconds(10);
   std::string log_level = "info";
+  int64_t memory_limit = 0;  // Bytes; Parse sets it from the machine's.
 
   std::string data_dir;  // Empty: tasks live in memory.
   // Work on `data_dir` to be done instead of serving; at most one of them.
@@ -31,7 +33,7 @@ struct Config {
   absl::Duration max_ended_age = absl::Hours(1);
   int64_t max_task_events = 1'000;
 
-  int lua_workers = 4;  // 0: this server runs no Lua.
+  int lua_workers = 1;  // 0: this server runs no Lua. Parse sets it from the machine's CPUs.
   std::string sandbox;  // The errand-sandbox binary.
 
   std::string smtp_server;  // Empty: this server delivers no mail.
@@ -49,8 +51,8 @@ struct Exit {
 };
 
 // Reads the command line, then the environment (ERRAND_LISTEN for --listen), then the file named by
-// --config (TOML or INI); the first that says something counts.
-std::variant<Config, Exit> Parse(int argc, const char* const* argv);
+// --config (TOML or INI); the first that says something counts. What none says may depend on `machine`.
+std::variant<Config, Exit> Parse(int argc, const char* const* argv, const Machine& machine);
 
 }  // namespace errand::config
 

@@ -1,5 +1,7 @@
 #include "server/rpc/server.h"
 
+#include <grpcpp/resource_quota.h>
+
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +11,9 @@ namespace errand::rpc {
 Server::Server(const ServerOptions& options) : host_(options.listen.substr(0, options.listen.rfind(':'))) {
   builder_.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port_);
   builder_.SetMaxReceiveMessageSize(options.max_message_bytes);
+  grpc::ResourceQuota quota;
+  quota.Resize(static_cast<size_t>(options.max_buffer_bytes));
+  builder_.SetResourceQuota(quota);
   // On by default, and then a second server silently shares the port.
   builder_.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   for (int i = 0; i < options.unary_loops; ++i) {

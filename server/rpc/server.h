@@ -4,6 +4,7 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct ServerOptions {
   int unary_loops = 2;
   int stream_loops = 1;
   int max_message_bytes = 16 << 20;
+  // gRPC's own buffers of all connections together. A fuse: when it is used up, gRPC cuts connections.
+  int64_t max_buffer_bytes = int64_t{256} << 20;
 };
 
 // A gRPC server over completion queues, and the only order of shutdown that holds (see Loop).
