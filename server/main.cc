@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -81,6 +82,14 @@ int WaitForSignal(const sigset_t& signals) {
   return received;
 }
 
+// The soft limit is 1,024 in most places for the sake of select(2), which nothing here uses.
+void RaiseDescriptorLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 void StartLog(const std::string& level) {
   // stdout is for the line that says where the server listens.
   spdlog::set_default_logger(spdlog::stderr_color_mt("errandd"));
@@ -107,6 +116,8 @@ store::StoreOptions StoreOptions(const config::Config& config) {
 rpc::ServerOptions ServerOptions(const config::Config& config, const config::Machine& machine) {
   rpc::ServerOptions options;
   options.listen = config.listen;
+  options.max_connections = config.max_connections;
+  options.max_connections_per_address = config.max_connections_per_address;
   options.unary_loops = machine.cpus;
   options.stream_loops = std::max(1, options.unary_loops / 2);
   // At least two of the largest messages must fit.
@@ -208,6 +219,7 @@ absl::Status WorkOnData(const config::Config& config) {
 }
 
 int Run(const config::Config& config, const config::Machine& machine) {
+  RaiseDescriptorLimit();
   const sigset_t signals = BlockSignals();
   StartLog(config.log_level);
 

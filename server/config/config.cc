@@ -133,6 +133,25 @@ void CheckListen(const std::string& listen) {
   }
 }
 
+// What a connection takes that is open and does nothing.
+constexpr int64_t kConnectionBytes = int64_t{32} << 10;
+
+// What is kept for files, scripts, mail servers and name servers. A connection takes two (see
+// rpc::Connections), and a quarter as many may be on their way in (see rpc::Lobby).
+constexpr int64_t kOtherDescriptors = 256;
+
+void SetConnections(Config& config, const Machine& machine) {
+  if (config.max_connections == 0) {
+    const int64_t descriptors = (machine.descriptors - kOtherDescriptors - config.smtp_connections) * 4 / 9;
+    const int64_t memory = config.memory_limit / 8 / kConnectionBytes;
+    config.max_connections =
+        static_cast<int>(std::clamp(std::min(descriptors, memory), int64_t{16}, int64_t{1'000'000}));
+  }
+  if (config.max_connections_per_address == 0) {
+    config.max_connections_per_address = std::max(1, config.max_connections / 2);
+  }
+}
+
 void Declare(CLI::App& app, Config& config, std::string& tls, std::vector<std::string>& queue_ids) {
   app.set_config("--config", "", "Read flags from this file (TOML or INI), one `flag = value` a line");
   StringFlag(app, "listen", config.listen, "HOST:PORT", "Where to serve gRPC; port 0 lets the system choose");
@@ -142,6 +161,15 @@ void Declare(CLI::App& app, Config& config, std::string& tls, std::vector<std::s
   BytesFlag(app, "memory_limit", config.memory_limit, kLeastMemory, int64_t{1} << 50,
             "How much memory the server may take; unless told three quarters of the machine's, or of the "
             "cgroup's when that is less");
+
+  IntegerFlag(
+      app, "max_connections", config.max_connections, 0, 10'000'000,
+      "Connections of clients, the idlest of which are closed when more come; 0: what the limits of memory "
+      "and of descriptors allow");
+  IntegerFlag(
+      app, "max_connections_per_address", config.max_connections_per_address, 0, 10'000'000,
+      "The same of one address, or of one /64 network of IPv6; 0: half of --max_connections, so that "
+      "clients behind one balancer or NAT get in; where there is none, less keeps one host from taking all");
 
   StringFlag(
       app, "data_dir", config.data_dir, "DIR",
@@ -219,6 +247,7 @@ std::variant<Config, Exit> Parse(int argc, const char* const* argv, const Machin
     app.parse(argc, argv);
     CheckListen(config.listen);
     CheckDataFlags(config);
+    SetConnections(config, machine);
     const std::map<std::string, SmtpTls> modes = {
         {"none", SmtpTls::kNone}, {"starttls", SmtpTls::kStartTls}, {"implicit", SmtpTls::kImplicit}};
     if (modes.count(tls) == 0) {

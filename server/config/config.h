@@ -20,6 +20,10 @@ struct Config {
   std::string log_level = "info";
   int64_t memory_limit = 0;  // Bytes; Parse sets it from the machine's.
 
+  // Connections of clients, in all and from one address; Parse sets them where they are not told.
+  int max_connections = 0;
+  int max_connections_per_address = 0;
+
   std::string data_dir;  // Empty: tasks live in memory.
   // Work on `data_dir` to be done instead of serving; at most one of them.
   bool check_data = false;

@@ -129,8 +129,19 @@ int Cpus(const std::string& root) {
   return std::max(1, static_cast<int>(std::ceil(cpus)));
 }
 
+int64_t Descriptors(const std::string& root) {
+  int64_t descriptors = Machine().descriptors;
+  for (const std::string& line : Lines(absl::StrCat(root, "/proc/self/limits"))) {
+    absl::string_view limits = line;
+    if (!absl::ConsumePrefix(&limits, "Max open files")) continue;
+    const std::vector<std::string> words = absl::StrSplit(limits, ' ', absl::SkipEmpty());
+    descriptors = Number(words, 1).value_or(descriptors);  // After the soft one.
+  }
+  return descriptors;
+}
+
 }  // namespace
 
-Machine ReadMachine(const std::string& root) { return {MemoryBytes(root), Cpus(root)}; }
+Machine ReadMachine(const std::string& root) { return {MemoryBytes(root), Cpus(root), Descriptors(root)}; }
 
 }  // namespace errand::config

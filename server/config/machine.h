@@ -13,6 +13,8 @@ struct Machine {
   // The CPUs that this process may run on, or the cgroup's CPU quota rounded up when that is less; at
   // least 1.
   int cpus = 1;
+  // How many descriptors this process may have open once it has raised its soft limit to the hard one.
+  int64_t descriptors = 1024;
 };
 
 // Reads /proc and the cgroup file systems (v2, v1, or both side by side), below the folder `root`: "" but in

@@ -7,15 +7,23 @@
 #include "absl/strings/str_cat.h"
 
 namespace errand::rpc {
+namespace {
 
-Server::Server(const ServerOptions& options) : host_(options.listen.substr(0, options.listen.rfind(':'))) {
-  builder_.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port_);
+constexpr int kHandshakeMillis = 5'000;
+
+}  // namespace
+
+Server::Server(const ServerOptions& options)
+    : listen_(options.listen), limits_{options.max_connections, options.max_connections_per_address} {
+  hand_over_ = builder_.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
+  // Until a connection's SETTINGS, the first frame of a client, have come.
+  builder_.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMillis);
   builder_.SetMaxReceiveMessageSize(options.max_message_bytes);
   grpc::ResourceQuota quota;
   quota.Resize(static_cast<size_t>(options.max_buffer_bytes));
   builder_.SetResourceQuota(quota);
-  // On by default, and then a second server silently shares the port.
-  builder_.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   for (int i = 0; i < options.unary_loops; ++i) {
     unary_loops_.push_back(std::make_unique<Loop>(builder_.AddCompletionQueue()));
   }
@@ -25,11 +33,12 @@ Server::Server(const ServerOptions& options) : host_(options.listen.substr(0, op
 }
 
 absl::StatusOr<std::string> Server::Start() {
+  absl::StatusOr<ListenSockets> listening = Listen(listen_);
+  if (!listening.ok()) return listening.status();
   server_ = builder_.BuildAndStart();
-  if (server_ == nullptr || port_ == 0) {
-    return absl::UnavailableError("the address is in use, not this machine's, or not allowed");
-  }
-  return absl::StrCat(host_, ":", port_);
+  if (server_ == nullptr) return absl::InternalError("gRPC does not start");
+  listening_ = *std::move(listening);
+  return absl::StrCat(listen_.substr(0, listen_.rfind(':')), ":", listening_->port);
 }
 
 template <class Action>
@@ -40,9 +49,15 @@ void Server::ForEachLoop(Action action) {
 
 void Server::Run() {
   ForEachLoop([](Loop& loop) { loop.Start(); });
+  acceptor_ = std::make_unique<Acceptor>(*std::move(listening_), limits_, [this](int socket) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.fd = socket;
+    hand_over_->HandleNewConnection(&connection);
+  });
 }
 
 void Server::Shutdown(absl::Time deadline) {
+  acceptor_->StopListening();
   server_->Shutdown(absl::ToChronoTime(deadline));
   ForEachLoop([](Loop& loop) { loop.WaitForCalls(); });
   ForEachLoop([](Loop& loop) { loop.Shutdown(); });

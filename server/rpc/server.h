@@ -6,17 +6,22 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/rpc/acceptor.h"
 #include "server/rpc/loop.h"
 
 namespace errand::rpc {
 
 struct ServerOptions {
   std::string listen;  // "host:port"; port 0 lets the system choose.
+  // In all, and from one address (see PeerAddress::Network). When there are as many, the idlest are closed.
+  int max_connections = 1000;
+  int max_connections_per_address = 500;
   // A thread each. In Debian's gRPC every completion scans all outstanding tags of its queue: streams that
   // stay open for long live on loops of their own, apart from unary calls.
   int unary_loops = 2;
@@ -37,24 +42,27 @@ class Server {
   const std::vector<std::unique_ptr<Loop>>& stream_loops() const { return stream_loops_; }
 
   // Binds the port; returns the address with the port that is really listened on. Then arm the calls, then
-  // call Run.
+  // call Run: before that, clients wait.
   absl::StatusOr<std::string> Start();
   void Run();
 
-  // Takes no more calls, waits for those that run until `deadline`, cancels the rest, and ends the loops.
-  // Whoever posts to a loop must have stopped when the last call is over.
+  // Closes the port, takes no more calls, waits for those that run until `deadline`, cancels the rest, and
+  // ends the loops. Whoever posts to a loop must have stopped when the last call is over.
   void Shutdown(absl::Time deadline);
 
  private:
   template <class Action>
   void ForEachLoop(Action action);
 
-  const std::string host_;
-  int port_ = 0;  // What was asked for, then what was bound.
+  const std::string listen_;
+  const Connections::Limits limits_;
   grpc::ServerBuilder builder_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> hand_over_;
   std::vector<std::unique_ptr<Loop>> unary_loops_;
   std::vector<std::unique_ptr<Loop>> stream_loops_;
-  std::unique_ptr<grpc::Server> server_;  // Goes before the queues.
+  std::unique_ptr<grpc::Server> server_;    // Goes before the queues.
+  std::optional<ListenSockets> listening_;  // Bound, and not yet the acceptor's.
+  std::unique_ptr<Acceptor> acceptor_;      // Goes before the server.
 };
 
 }  // namespace errand::rpc

@@ -59,11 +59,20 @@ TEST_F(MachineTest, OnlyCpusThatTheProcessMayRunOnCount) {
   EXPECT_EQ(ReadMachine(root_).cpus, 5);
 }
 
+TEST_F(MachineTest, DescriptorsAreWhatTheSoftLimitMayBeRaisedTo) {
+  Write("/proc/self/limits",
+        "Limit                     Soft Limit           Hard Limit           Units     \n"
+        "Max processes             1                    2                    processes \n"
+        "Max open files            1024                 524288               files     \n");
+  EXPECT_EQ(ReadMachine(root_).descriptors, 524288);
+}
+
 TEST_F(MachineTest, WhatCannotBeReadLimitsNothing) {
   std::filesystem::remove_all(root_);
   const Machine machine = ReadMachine(root_);
   EXPECT_GE(machine.memory_bytes, int64_t{1} << 50);
   EXPECT_EQ(machine.cpus, static_cast<int>(std::thread::hardware_concurrency()));
+  EXPECT_EQ(machine.descriptors, 1024);
 }
 
 TEST_F(MachineTest, TheRealOneHasMemoryAndAtLeastOneCpu) {

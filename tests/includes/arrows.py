@@ -17,7 +17,7 @@ HANDLER = "server/handlers/handler.h"
 ARROWS = {
     "server/main.cc": {"server", API, GRPC},
     "server/config": {"server/task", API},
-    "server/rpc": {GRPC},
+    "server/rpc": {"server/io", GRPC},
     "server/io": set(),
     "server/task": {API},
     "server/store": {"server/task", API},
@@ -42,6 +42,7 @@ TESTS = {
     "tests/store": {"tests/paths"},
     "tests/end_to_end": {"tests/handlers", "tests/paths", "client", API, GRPC},
     "tests/attack": {"tests/end_to_end", "tests/paths", "client", API, GRPC},
+    "tests/isolation": {"tests/end_to_end", "tests/paths", "client", API, GRPC},
     "tests/lua": {"tests/end_to_end", "tests/paths", "client", API, GRPC},
     "tests/crash": {"tests/end_to_end", "tests/paths", "client", API, GRPC},
     "tests/interop": {"tests/end_to_end", "client", API, GRPC},

@@ -1,0 +1,70 @@
+#ifndef ERRAND_SERVER_RPC_ACCEPTOR_H_
+#define ERRAND_SERVER_RPC_ACCEPTOR_H_
+
+#include <sys/socket.h>
+
+#include <memory>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "server/io/descriptor.h"
+#include "server/io/loop.h"
+#include "server/io/timer.h"
+#include "server/rpc/connections.h"
+#include "server/rpc/listen_sockets.h"
+#include "server/rpc/lobby.h"
+#include "server/rpc/log_episode.h"
+#include "server/rpc/peer_address.h"
+
+namespace errand::rpc {
+
+// Accepts connections in gRPC's place. The listener of gRPC 1.51 stops for good when accept fails, as it does
+// without descriptors (CVE-2023-4785), and takes as many connections as there are. This one always goes on:
+// descriptors are kept in reserve so that a client that cannot be served is at least not left waiting, what
+// has not said anything yet is kept from gRPC (Lobby), and how much it gets is bounded (Connections).
+//
+// Two threads: one accepts and watches; the other hands over, since gRPC reads from a connection in the
+// thread that brings it, for as long as bytes come.
+class Acceptor {
+ public:
+  // Takes a connection over, and closes it in the end. Called on the second thread.
+  using HandOver = absl::AnyInvocable<void(int socket)>;
+
+  Acceptor(ListenSockets listening, Connections::Limits limits, HandOver hand_over);
+  ~Acceptor();
+
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
+
+  // Closes the listening sockets; nothing is handed over when it returns. Connections stay open.
+  void StopListening();
+
+ private:
+  class Listener;
+
+  // On the first loop's thread.
+  void Accept(int listener);
+  bool Admit(io::Descriptor& socket, const PeerAddress& peer);
+  // Accepts a connection only to close it, with a descriptor of the reserve. False when that is no help
+  // either.
+  bool TurnAway(int listener);
+  void FillReserve();
+  void Pause();
+  void Resume();
+
+  HandOver hand_over_;
+  io::Loop loop_;
+  io::Loop hand_over_loop_;
+
+  // Owned by the first loop's thread.
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<io::Descriptor> reserve_;
+  std::unique_ptr<Connections> connections_;
+  std::unique_ptr<Lobby> lobby_;
+  std::unique_ptr<LogEpisode> failures_;
+  std::unique_ptr<io::Timer> resume_;
+};
+
+}  // namespace errand::rpc
+
+#endif  // ERRAND_SERVER_RPC_ACCEPTOR_H_
