@@ -11,16 +11,19 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <utility>
 #include <variant>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "server/config/config.h"
 #include "server/config/machine.h"
+#include "server/config/reload.h"
 #include "server/executor/executor.h"
 #include "server/handlers/email/email_handler.h"
 #include "server/handlers/lua/lua_handler.h"
@@ -61,24 +64,31 @@ constexpr absl::Duration kCompilePatience = absl::Seconds(5);
 // After the drain: for answers that are being written.
 constexpr absl::Duration kLastWrites = absl::Seconds(1);
 
-// Every thread made later inherits the mask, so that only Wait sees these signals.
-sigset_t BlockSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  return signals;
+sigset_t SignalSet(std::initializer_list<int> signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : signals) sigaddset(&set, number);
+  return set;
 }
 
-// Returns at the first signal. The next one ends the process at once.
-int WaitForSignal(const sigset_t& signals) {
+// Every thread made later inherits the mask, so that only WaitForEnd sees these signals.
+void BlockSignals() {
+  const sigset_t signals = SignalSet({SIGINT, SIGTERM, SIGHUP});
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+// Returns at the first signal to end, with its number; the next one ends the process at once. SIGHUP calls
+// `reload`, and never ends anything.
+template <class Reload>
+int WaitForEnd(Reload reload) {
+  const sigset_t signals = SignalSet({SIGINT, SIGTERM, SIGHUP});
   int received = 0;
-  sigwait(&signals, &received);
+  for (sigwait(&signals, &received); received == SIGHUP; sigwait(&signals, &received)) reload();
+  const sigset_t ends = SignalSet({SIGINT, SIGTERM});
   signal(SIGINT, SIG_DFL);
   signal(SIGTERM, SIG_DFL);
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  pthread_sigmask(SIG_UNBLOCK, &ends, nullptr);
   return received;
 }
 
@@ -218,10 +228,42 @@ absl::Status WorkOnData(const config::Config& config) {
   return config.repair_data ? store::log::RepairData(**folder, say) : store::log::CheckData(**folder, say);
 }
 
-int Run(const config::Config& config, const config::Machine& machine) {
+// What a start would find wrong, without changing anything: what Parse cannot see.
+absl::Status CheckConfig(const config::Config& config) {
+  if (config.lua_workers > 0 && access(config.sandbox.c_str(), X_OK) != 0) {
+    return absl::FailedPreconditionError(absl::StrCat("--sandbox: cannot run '", config.sandbox, "'"));
+  }
+  if (config.smtp_server.empty()) return absl::OkStatus();
+  io::Loop loop;
+  return handlers::EmailHandler::Create(EmailOptions(config), &loop).status();
+}
+
+// `parse` reads the configuration again.
+template <class Parse>
+void Reload(Parse parse, config::Config& running) {
+  auto parsed = parse();
+  if (const auto* exit = std::get_if<config::Exit>(&parsed)) {
+    spdlog::error("SIGHUP: the configuration stays as it is: {}",
+                  std::string(absl::StripAsciiWhitespace(exit->output)));
+    return;
+  }
+  const auto& next = std::get<config::Config>(parsed);
+  const config::Reloaded reloaded = config::TakeOver(next, running);
+  spdlog::set_level(spdlog::level::from_str(running.log_level));
+  for (const std::string& line : reloaded.taken) spdlog::info("SIGHUP: {}", line);
+  for (const std::string& line : reloaded.need_restart) spdlog::warn("SIGHUP: {} with a restart", line);
+  if (reloaded.taken.empty() && reloaded.need_restart.empty()) {
+    spdlog::info("SIGHUP: the configuration is the same as before");
+  }
+}
+
+// `parse` reads the configuration again.
+template <class Parse>
+int Run(config::Config config, const config::Machine& machine, Parse parse) {
   RaiseDescriptorLimit();
-  const sigset_t signals = BlockSignals();
+  BlockSignals();
   StartLog(config.log_level);
+  for (const std::string& warning : config.warnings) spdlog::warn("{}", warning);
 
   // Destroyed from the last to the first: whoever is borrowed comes before whoever borrows.
   service::HealthService health({"errand.v1.Tasks", "errand.v1.Queues", "errand.v1.Scripts"});
@@ -306,7 +348,7 @@ int Run(const config::Config& config, const config::Machine& machine) {
   std::printf("listening on %s\n", address->c_str());
   std::fflush(stdout);
 
-  const int received = WaitForSignal(signals);
+  const int received = WaitForEnd([&] { Reload(parse, config); });
   spdlog::info("{}: draining for at most {}", strsignal(received),
                absl::FormatDuration(config.drain_timeout));
   health.SetNotServing();
@@ -326,14 +368,21 @@ int main(int argc, char** argv) {
   // Debian builds Abseil with it, at a tenth of the cost of a call.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const config::Machine machine = config::ReadMachine("");
-  auto parsed = config::Parse(argc, argv, machine);
+  const auto parse = [argc, argv, &machine] { return config::Parse(argc, argv, machine); };
+  auto parsed = parse();
   if (const auto* exit = std::get_if<config::Exit>(&parsed)) {
     std::fputs(exit->output.c_str(), exit->code == 0 ? stdout : stderr);
     return exit->code;
   }
   const auto& config = std::get<config::Config>(parsed);
-  if (!config.check_data && !config.repair_data && config.backup_data.empty()) return Run(config, machine);
-  const absl::Status done = WorkOnData(config);
+  absl::Status done;
+  if (config.check_config) {
+    done = CheckConfig(config);
+  } else if (config.check_data || config.repair_data || !config.backup_data.empty()) {
+    done = WorkOnData(config);
+  } else {
+    return Run(config, machine, parse);
+  }
   if (!done.ok()) std::fprintf(stderr, "errandd: %s\n", std::string(done.message()).c_str());
   return done.ok() ? 0 : 1;
 }

@@ -1,23 +1,39 @@
 #include "server/config/config.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <optional>
+#include <sstream>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "server/config/byte_size.h"
+#include "server/config/config_file.h"
 #include "server/task/name.h"
+#include "text/nearest_word.h"
 
 namespace errand::config {
 namespace {
 
 // Without tasks and clients the server takes about a third of it.
 constexpr int64_t kLeastMemory = int64_t{64} << 20;
+constexpr absl::string_view kEnvironmentPrefix = "ERRAND_";
+
+// Where help shows a flag, and whether it is one of the settings: orders to do something else than to serve
+// are none.
+constexpr char kSettings[] = "Settings";
+constexpr char kOrders[] = "Instead of serving";
 
 // Where `cmake --install` and the build tree put it, seen from errandd.
 std::string DefaultSandbox() {
@@ -33,7 +49,8 @@ std::string DefaultSandbox() {
 CLI::Option* Flag(CLI::App& app, const std::string& name, CLI::callback_t set, const std::string& help,
                   const std::string& shown_default) {
   CLI::Option* option = app.add_option("--" + name, std::move(set), help);
-  option->envname(absl::StrCat("ERRAND_", absl::AsciiStrToUpper(name)));
+  option->envname(absl::StrCat(kEnvironmentPrefix, absl::AsciiStrToUpper(name)));
+  option->group(kSettings);
   if (!shown_default.empty()) option->default_str(shown_default);
   return option;
 }
@@ -95,21 +112,31 @@ void BytesFlag(CLI::App& app, const std::string& name, int64_t& value, int64_t m
       ->type_name("BYTES");
 }
 
-void StringFlag(CLI::App& app, const std::string& name, std::string& value, const std::string& type,
-                const std::string& help) {
-  Flag(
-      app, name,
-      [&value](const CLI::results_t& texts) {
-        value = texts[0];
-        return true;
-      },
-      help, value)
+CLI::Option* StringFlag(CLI::App& app, const std::string& name, std::string& value, const std::string& type,
+                        const std::string& help) {
+  return Flag(
+             app, name,
+             [&value](const CLI::results_t& texts) {
+               value = texts[0];
+               return true;
+             },
+             help, value)
       ->type_name(type);
 }
 
 // What is done instead of serving.
-void SwitchFlag(CLI::App& app, const std::string& name, bool& value, const std::string& help) {
-  app.add_flag("--" + name, value, help)->envname(absl::StrCat("ERRAND_", absl::AsciiStrToUpper(name)));
+CLI::Option* SwitchFlag(CLI::App& app, const std::string& name, bool& value, const std::string& help) {
+  return app.add_flag("--" + name, value, help)
+      ->envname(absl::StrCat(kEnvironmentPrefix, absl::AsciiStrToUpper(name)))
+      ->group(kOrders);
+}
+
+// One of a few words.
+void CheckChoice(const std::string& flag, const std::string& value, const std::vector<std::string>& choices) {
+  if (absl::c_linear_search(choices, value)) return;
+  const std::string all_but_last = absl::StrJoin(choices.begin(), choices.end() - 1, ", ");
+  throw CLI::ValidationError(flag, absl::StrCat("must be ", all_but_last, " or ", choices.back(), ", not '",
+                                                value, "'", text::Suggestion(value, choices)));
 }
 
 void CheckDataFlags(const Config& config) {
@@ -152,8 +179,125 @@ void SetConnections(Config& config, const Machine& machine) {
   }
 }
 
-void Declare(CLI::App& app, Config& config, std::string& tls, std::vector<std::string>& queue_ids) {
-  app.set_config("--config", "", "Read flags from this file (TOML or INI), one `flag = value` a line");
+// The flags that a file can set.
+std::vector<std::string> NamesInFiles(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_configurable()) names.push_back(option->get_lnames().front());
+  }
+  return names;
+}
+
+// What the command line and the environment leave open.
+void ReadFile(CLI::App& app, const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  if (std::filesystem::is_directory(path) || !(text << file.rdbuf())) {
+    throw CLI::ValidationError("--config", absl::StrCat("cannot read '", path, "'"));
+  }
+  const auto entries = ParseConfigFile(text.str());
+  if (!entries.ok()) throw CLI::ValidationError(path, std::string(entries.status().message()));
+  for (const ConfigEntry& entry : *entries) {
+    const std::string place = absl::StrCat(path, ": line ", entry.line);
+    CLI::Option* option = app.get_option_no_throw(absl::StrCat("--", entry.key));
+    if (option == nullptr || !option->get_configurable()) {
+      throw CLI::ValidationError(place, absl::StrCat("there is no setting '", entry.key, "'",
+                                                     text::Suggestion(entry.key, NamesInFiles(app))));
+    }
+    if (option->count() > 0) continue;
+    if (entry.values.size() > 1 && option->get_items_expected_max() <= 1) {
+      throw CLI::ValidationError(place, absl::StrCat("'", entry.key, "' takes one value, not a list"));
+    }
+    if (option->get_expected_min() == 0) {  // A switch.
+      if (entry.values != std::vector<std::string>{"true"} &&
+          entry.values != std::vector<std::string>{"false"}) {
+        throw CLI::ValidationError(place, absl::StrCat("'", entry.key, "' must be true or false"));
+      }
+      option->add_result(entry.values[0]);
+    } else {
+      option->add_result(entry.values);
+    }
+    try {
+      option->run_callback();
+    } catch (const CLI::ParseError& error) {
+      throw CLI::ValidationError(place, error.what());
+    }
+  }
+}
+
+// What counts now, as a file would say it: without what is not set and has no default.
+std::vector<Setting> ListSettings(const CLI::App& app) {
+  std::vector<Setting> settings;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group() != kSettings || !option->get_configurable()) continue;
+    Setting setting{option->get_lnames().front(), option->get_default_str()};
+    if (option->count() > 0) setting.value = absl::StrJoin(option->results(), ",");
+    settings.push_back(std::move(setting));
+  }
+  return settings;
+}
+
+std::string PrintConfig(const CLI::App& app, const std::vector<Setting>& settings) {
+  std::string text = absl::StrCat("# What errandd ", ERRAND_VERSION, " would run with; for --config.\n");
+  for (const auto& [name, value] : settings) {
+    const std::string help = app.get_option("--" + name)->get_description();
+    absl::StrAppend(&text, "\n# ", help, ".\n", value.empty() ? "# " : "", name, " = ");
+    int64_t ignored = 0;
+    absl::StrAppend(&text, absl::SimpleAtoi(value, &ignored) ? value : QuoteConfigValue(value), "\n");
+  }
+  return text;
+}
+
+// Variables that look like a flag with a typing error. Others may be anybody's: Kubernetes sets ERRAND_PORT
+// for a service named errand.
+std::vector<std::string> DoubtfulVariables(const CLI::App& app) {
+  std::vector<std::string> known;
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_envname().empty()) known.push_back(option->get_envname());
+  }
+  std::vector<std::string> warnings;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::pair<std::string, std::string> parts = absl::StrSplit(*variable, absl::MaxSplits('=', 1));
+    absl::string_view suffix = parts.first;
+    if (!absl::ConsumePrefix(&suffix, kEnvironmentPrefix) || absl::c_linear_search(known, parts.first))
+      continue;
+    std::vector<std::string> suffixes;
+    for (const std::string& name : known) suffixes.push_back(name.substr(kEnvironmentPrefix.size()));
+    const std::string nearest = text::NearestWord(suffix, suffixes);
+    if (nearest.empty()) continue;
+    warnings.push_back(absl::StrCat("the environment's ", parts.first, " is not used; ", kEnvironmentPrefix,
+                                    nearest, " would be"));
+  }
+  return warnings;
+}
+
+// What of a command line nobody knows.
+std::string DescribeExtras(const CLI::App& app, const std::string& what) {
+  for (const std::string& extra : app.remaining()) {
+    absl::string_view name = extra;
+    if (!absl::ConsumePrefix(&name, "--")) continue;
+    name = name.substr(0, name.find('='));
+    std::vector<std::string> flags;
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& flag : option->get_lnames()) flags.push_back(absl::StrCat("--", flag));
+    }
+    return absl::StrCat("there is no flag --", name, text::Suggestion(absl::StrCat("--", name), flags));
+  }
+  return what;
+}
+
+void Declare(CLI::App& app, Config& config, std::string& file, bool& print, std::string& tls,
+             std::vector<std::string>& queue_ids) {
+  StringFlag(app, "config", file, "FILE",
+             "Read settings from this file, one `name = value` a line (TOML without sections); flags and the "
+             "environment count before it, and SIGHUP reads it again")
+      ->configurable(false);
+  SwitchFlag(app, "check_config", config.check_config,
+             "Instead of serving: say whether a server could start with this configuration")
+      ->configurable(false);
+  SwitchFlag(app, "print_config", print,
+             "Instead of serving: print this configuration as a file for --config")
+      ->configurable(false);
   StringFlag(app, "listen", config.listen, "HOST:PORT", "Where to serve gRPC; port 0 lets the system choose");
   DurationFlag(app, "drain_timeout", config.drain_timeout, absl::ZeroDuration(), absl::Hours(1),
                "After SIGTERM, how long running tasks may take to finish");
@@ -185,7 +329,8 @@ void Declare(CLI::App& app, Config& config, std::string& tls, std::vector<std::s
   StringFlag(app, "backup_data", config.backup_data, "TO",
              "Instead of serving: copy --data_dir into the folder TO, which must be empty or not be there; a "
              "server may "
-             "be using --data_dir meanwhile");
+             "be using --data_dir meanwhile")
+      ->group(kOrders);
   BytesFlag(app, "min_free_space", config.min_free_space, 0, int64_t{1} << 50,
             "New tasks are refused while the disk of --data_dir has less than this free");
   IntegerFlag(app, "queue_max_tasks", config.queue_max_tasks, 1, int64_t{1} << 40,
@@ -234,39 +379,36 @@ std::variant<Config, Exit> Parse(int argc, const char* const* argv, const Machin
   config.memory_limit = std::max(kLeastMemory, machine.memory_bytes / 4 * 3);
   config.lua_workers = machine.cpus;
   config.sandbox = DefaultSandbox();
+  std::string file;
+  bool print = false;
   std::string tls = "starttls";
   std::vector<std::string> queue_ids;
   CLI::App app(
       "errandd: takes Lua scripts and e-mails over gRPC, runs them, and streams back what happens.\n"
       "Every flag can also be set in the environment, as ERRAND_ and its name in capitals.",
       "errandd");
-  app.set_version_flag("--version", absl::StrCat("errandd ", ERRAND_VERSION));
+  app.set_version_flag("--version", absl::StrCat("errandd ", ERRAND_VERSION))->configurable(false);
   app.get_formatter()->column_width(40);
-  Declare(app, config, tls, queue_ids);
+  Declare(app, config, file, print, tls, queue_ids);
   try {
     app.parse(argc, argv);
+    if (!file.empty()) ReadFile(app, file);
     CheckListen(config.listen);
     CheckDataFlags(config);
     SetConnections(config, machine);
     const std::map<std::string, SmtpTls> modes = {
         {"none", SmtpTls::kNone}, {"starttls", SmtpTls::kStartTls}, {"implicit", SmtpTls::kImplicit}};
-    if (modes.count(tls) == 0) {
-      throw CLI::ValidationError("--smtp_tls",
-                                 absl::StrCat("must be none, starttls or implicit, not '", tls, "'"));
-    }
+    CheckChoice("--smtp_tls", tls, {"none", "starttls", "implicit"});
     config.smtp_tls = modes.at(tls);
-    const std::vector<std::string> levels = {"debug", "info", "warning", "error", "off"};
-    if (std::find(levels.begin(), levels.end(), config.log_level) == levels.end()) {
-      throw CLI::ValidationError(
-          "--log_level",
-          absl::StrCat("must be debug, info, warning, error or off, not '", config.log_level, "'"));
-    }
+    CheckChoice("--log_level", config.log_level, {"debug", "info", "warning", "error", "off"});
     for (const std::string& id : queue_ids) {
       const absl::Status valid = task::CheckId(id, "--queues");
       if (!valid.ok())
         throw CLI::ValidationError(std::string(valid.message()), absl::StrCat("not '", id, "'"));
       config.queues.push_back(absl::StrCat("queues/", id));
     }
+  } catch (const CLI::ExtrasError& error) {
+    return Exit{2, absl::StrCat("errandd: ", DescribeExtras(app, error.what()), "\nTry 'errandd --help'.\n")};
   } catch (const CLI::ParseError& error) {
     std::ostringstream out;
     std::ostringstream err;
@@ -274,6 +416,9 @@ std::variant<Config, Exit> Parse(int argc, const char* const* argv, const Machin
     if (code == 0) return Exit{0, out.str()};
     return Exit{2, absl::StrCat("errandd: ", error.what(), "\nTry 'errandd --help'.\n")};
   }
+  config.settings = ListSettings(app);
+  config.warnings = DoubtfulVariables(app);
+  if (print) return Exit{0, PrintConfig(app, config.settings)};
   return config;
 }
 

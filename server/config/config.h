@@ -13,6 +13,12 @@ namespace errand::config {
 
 enum class SmtpTls { kNone, kStartTls, kImplicit };
 
+// One setting as the command line, the environment and a config file know it.
+struct Setting {
+  std::string name;
+  std::string value;
+};
+
 // Everything an operator can set, checked.
 struct Config {
   std::string listen = "localhost:50051";
@@ -23,6 +29,8 @@ struct Config {
   // Connections of clients, in all and from one address; Parse sets them where they are not told.
   int max_connections = 0;
   int max_connections_per_address = 0;
+  // Whether to check all of this instead of serving.
+  bool check_config = false;
 
   std::string data_dir;  // Empty: tasks live in memory.
   // Work on `data_dir` to be done instead of serving; at most one of them.
@@ -46,16 +54,22 @@ struct Config {
   std::string smtp_helo;
   int smtp_connections = 64;
   absl::Duration smtp_timeout = absl::Minutes(5);
+
+  // All that is set above and is no order to do something else, by name: what would be told to another server
+  // to have it run as this one does.
+  std::vector<Setting> settings;
+  // What somebody may have meant otherwise; for the log.
+  std::vector<std::string> warnings;
 };
 
-// What to do instead of running: `--help`, `--version` or bad input.
+// What to do instead of running: `--help`, `--version`, `--print_config` or bad input.
 struct Exit {
   int code;
   std::string output;  // For stdout when the code is 0, otherwise for stderr.
 };
 
 // Reads the command line, then the environment (ERRAND_LISTEN for --listen), then the file named by
-// --config (TOML or INI); the first that says something counts. What none says may depend on `machine`.
+// --config (see config_file.h); the first that says something counts. What none says may depend on `machine`.
 std::variant<Config, Exit> Parse(int argc, const char* const* argv, const Machine& machine);
 
 }  // namespace errand::config

@@ -59,11 +59,12 @@ int WaitForEnd(pid_t pid) {
 
 }  // namespace
 
-ServerProcess::ServerProcess(std::vector<std::string> flags) {
-  std::vector<std::string> command = {kErranddPath, "--listen=127.0.0.1:0", "--log_level=warning"};
+ServerProcess::ServerProcess(std::vector<std::string> flags, int log) {
+  std::vector<std::string> command = {kErranddPath, "--listen=127.0.0.1:0"};
+  if (log < 0) command.push_back("--log_level=warning");
   command.insert(command.end(), flags.begin(), flags.end());
   Pipe output;
-  pid_ = Spawn(command, output.ends[1], -1);
+  pid_ = Spawn(command, output.ends[1], log);
   output.CloseWriter();
   std::string line;
   char c;

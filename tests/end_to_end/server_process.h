@@ -17,8 +17,9 @@ namespace errand {
 // The real errandd, on a port of its own, stopped at the end.
 class ServerProcess {
  public:
-  // Returns when the server listens.
-  explicit ServerProcess(std::vector<std::string> flags = {});
+  // Returns when the server listens. Its log goes to the descriptor `log`; -1: the warnings go to the
+  // test's own.
+  explicit ServerProcess(std::vector<std::string> flags = {}, int log = -1);
   ~ServerProcess();
 
   ServerProcess(const ServerProcess&) = delete;
