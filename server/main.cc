@@ -117,6 +117,12 @@ store::StoreOptions StoreOptions(const config::Config& config) {
   options.max_queue_tasks = config.queue_max_tasks;
   options.max_queue_bytes = config.queue_max_bytes;
   options.fixed_queues = config.queues;
+  if (config.lua_workers == 0) {
+    options.unclaimed[errand::task::HandlerKind::kLua] = "it was started with --lua_workers=0";
+  }
+  if (config.smtp_server.empty()) {
+    options.unclaimed[errand::task::HandlerKind::kEmail] = "it was started without --smtp_server";
+  }
   options.max_ended_tasks = config.max_ended_tasks;
   options.max_ended_age = config.max_ended_age;
   options.max_task_events = config.max_task_events;
@@ -269,6 +275,10 @@ int Run(config::Config config, const config::Machine& machine, Parse parse) {
   service::HealthService health({"errand.v1.Tasks", "errand.v1.Queues", "errand.v1.Scripts"});
   std::unique_ptr<store::log::PosixFileSystem> folder;
   store::StoreOptions store_options = StoreOptions(config);
+  for (const auto& [kind, why] : store_options.unclaimed) {
+    spdlog::warn("tasks with `{}` are refused: this server runs none, since {}",
+                 std::string(errand::task::KindName(kind)), why);
+  }
   store_options.on_failure = [&health](const absl::Status& why) {
     spdlog::critical("{}; no more work is taken, restart the server when that is mended",
                      std::string(why.message()));

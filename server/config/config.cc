@@ -356,12 +356,12 @@ void Declare(CLI::App& app, Config& config, std::string& file, bool& print, std:
 
   IntegerFlag(
       app, "lua_workers", config.lua_workers, 0, 1024,
-      "Lua scripts that run at once, each in a process of its own; unless told one a CPU that may be used; 0 "
-      "runs none here");
+      "Lua scripts that run at once, each in a process of its own; unless told one a CPU that may be used; with "
+      "0 Lua tasks are refused");
   StringFlag(app, "sandbox", config.sandbox, "PATH", "The errand-sandbox binary");
 
   StringFlag(app, "smtp_server", config.smtp_server, "HOST:PORT",
-             "The mail server that takes all mail; without it e-mail tasks wait in their queues");
+             "The mail server that takes all mail; without it e-mail tasks are refused");
   StringFlag(app, "smtp_tls", tls, "MODE", "none, starttls (required, never optional) or implicit");
   StringFlag(app, "smtp_ca_file", config.smtp_ca_file, "FILE",
              "Certificates (PEM) to trust instead of the system's");

@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/task/state.h"
 
 namespace errand::store {
 
@@ -22,6 +24,9 @@ struct StoreOptions {
   // Empty: queues come into being at first use. Otherwise these (`queues/{queue}`) and `queues/default` are
   // all.
   std::vector<std::string> fixed_queues;
+  // The kinds of tasks that nobody claims, and why ("it was started with --lua_workers=0"): new ones are
+  // refused (NO_HANDLER), and what holds those that are there is HELD_BY_NO_HANDLER.
+  std::map<task::HandlerKind, std::string> unclaimed;
   // Ended tasks, of all queues together, are kept until there are more than this, or they ended longer ago.
   int64_t max_ended_tasks = 100'000;
   absl::Duration max_ended_age = absl::Hours(1);

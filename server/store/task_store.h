@@ -210,10 +210,10 @@ class TaskStore {
 
   // Queues each task, or says why not: ALREADY_EXISTS, RESOURCE_EXHAUSTED, NOT_FOUND (a queue that does not
   // exist and must not be created, or a script that does not), INVALID_ARGUMENT (more durability than the
-  // store has). A task that names a script is bound to the version that is current, and that version is kept
-  // as long as the task is. A task is as safe as the store makes it when its entry says OK.
-  // `Submission::task` is then the task in BASIC view: that of the first submission where the request id was
-  // seen before. Of a task that was refused, name and uid are left.
+  // store has), FAILED_PRECONDITION (StoreOptions::unclaimed). A task that names a script is bound to the
+  // version that is current, and that version is kept as long as the task is. A task is as safe as the store
+  // makes it when its entry says OK. `Submission::task` is then the task in BASIC view: that of the first
+  // submission where the request id was seen before. Of a task that was refused, name and uid are left.
   virtual void Submit(std::vector<Submission> submissions, SubmitMode mode,
                       Callback<std::vector<absl::Status>> done) = 0;
 

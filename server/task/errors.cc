@@ -99,6 +99,19 @@ absl::Status NotFound(absl::string_view type, absl::string_view name, absl::stri
   return status;
 }
 
+absl::Status NoHandler(absl::string_view kind, absl::string_view why) {
+  const std::string problem = absl::StrCat("this server runs no tasks with `", kind, "`: ", why);
+  absl::Status status =
+      Error(absl::StatusCode::kFailedPrecondition, "NO_HANDLER", problem, {{"handler", kind}});
+  google::rpc::PreconditionFailure failure;
+  auto* violation = failure.add_violations();
+  violation->set_type("HANDLER");
+  violation->set_subject(std::string(kind));
+  violation->set_description(problem);
+  Attach(status, failure);
+  return status;
+}
+
 absl::Status QueueFull(absl::string_view queue, absl::string_view problem, absl::Duration retry_after) {
   absl::Status status = Error(absl::StatusCode::kResourceExhausted, "QUEUE_FULL",
                               absl::StrCat(queue, " is full: ", problem), {{"queue", queue}});

@@ -38,6 +38,10 @@ absl::Status InvalidSource(absl::string_view field, const std::vector<ScriptProb
 // path in the request ("task.lua.script"), where the thing is not what the request is about.
 absl::Status NotFound(absl::string_view type, absl::string_view name, absl::string_view field = "");
 
+// FAILED_PRECONDITION / NO_HANDLER with a PreconditionFailure: nobody runs tasks of that kind ("lua"),
+// because of `why` ("it was started with --lua_workers=0").
+absl::Status NoHandler(absl::string_view kind, absl::string_view why);
+
 // RESOURCE_EXHAUSTED / QUEUE_FULL with a QuotaFailure and a RetryInfo.
 absl::Status QueueFull(absl::string_view queue, absl::string_view problem, absl::Duration retry_after);
 

@@ -1,6 +1,7 @@
 #ifndef ERRAND_SERVER_TASK_STATE_H_
 #define ERRAND_SERVER_TASK_STATE_H_
 
+#include "absl/strings/string_view.h"
 #include "errand/v1/task.pb.h"
 
 // The life of a task:
@@ -19,6 +20,9 @@ namespace errand::task {
 // What executes a task. The order is that of the fields of `Task.handler`.
 enum class HandlerKind { kLua, kEmail };
 inline constexpr int kHandlerKinds = 2;
+
+// As the field of `Task.handler` is named.
+inline absl::string_view KindName(HandlerKind kind) { return kind == HandlerKind::kEmail ? "email" : "lua"; }
 
 // `task.handler` must be set.
 inline HandlerKind KindOf(const v1::Task& task) {

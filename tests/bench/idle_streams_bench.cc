@@ -7,6 +7,7 @@
 #include "errand/v1/tasks.grpc.pb.h"
 #include "tests/bench/failure.h"
 #include "tests/bench/load.h"
+#include "tests/bench/paused_queue.h"
 #include "tests/bench/scenarios.h"
 
 namespace errand::bench {
@@ -104,7 +105,8 @@ Table MeasureIdleStreams(const Options& options) {
                    {"p99_us", "p99 us"},          {"server_cpu_us", "server CPU us/call", 1}};
   table.notes = {"bytes: of the server's resident memory, gRPC's share included; 16 callers of GetTask",
                  "goal: p99 ratio at most 1.5"};
-  const ServerProcess server(ErranddCommand(options, {"--lua_workers=0"}));
+  const ServerProcess server(ErranddCommand(options, {"--lua_workers=1"}));
+  PauseDefaultQueue(server);
   const std::string task = CreateWaitingTask(server.address());
   v1::GetTaskRequest request;
   request.set_name(task);

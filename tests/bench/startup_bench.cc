@@ -10,6 +10,7 @@
 #include "tests/bench/disk_folder.h"
 #include "tests/bench/failure.h"
 #include "tests/bench/load.h"
+#include "tests/bench/paused_queue.h"
 #include "tests/bench/scenarios.h"
 #include "tests/bench/server_process.h"
 #include "tests/bench/task_submitter.h"
@@ -25,10 +26,11 @@ struct Started {
   double bytes = 0;    // Of resident memory.
 };
 
-// Nothing runs, and there is room for everything.
-std::vector<std::string> Command(const Options& options, const DiskFolder& folder) {
-  return ErranddCommand(options, {"--data_dir=" + folder.path(), "--lua_workers=0",
-                                  "--queue_max_tasks=100000000", "--queue_max_bytes=100000000000"});
+// There is room for everything.
+std::vector<std::string> Command(const Options& options, const DiskFolder& folder,
+                                 const std::string& workers) {
+  return ErranddCommand(options, {"--data_dir=" + folder.path(), workers, "--queue_max_tasks=100000000",
+                                  "--queue_max_bytes=100000000000"});
 }
 
 int64_t Waiting(const ServerProcess& server) {
@@ -60,7 +62,8 @@ double SettledBytes(const ServerProcess& server) {
 
 // Its resident memory when it has all of them.
 double Fill(const Options& options, const DiskFolder& folder, int tasks) {
-  const ServerProcess server(Command(options, folder));
+  const ServerProcess server(Command(options, folder, "--lua_workers=1"));
+  PauseDefaultQueue(server);
   TaskSubmitter submitter(Connect(server.address(), 1)[0], SmallScript(kPayloadBytes));
   for (int sent = 0; sent < tasks; sent += kFrame) submitter.Send(kFrame);
   submitter.Finish();
@@ -70,7 +73,7 @@ double Fill(const Options& options, const DiskFolder& folder, int tasks) {
 Started Start(const Options& options, const DiskFolder& folder, int tasks) {
   folder.DropFromCache();
   const absl::Time start = absl::Now();
-  const ServerProcess server(Command(options, folder));
+  const ServerProcess server(Command(options, folder, "--lua_workers=0"));
   Started started;
   started.seconds = absl::ToDoubleSeconds(absl::Now() - start);
   if (tasks > 0 && Waiting(server) != tasks) Fail("a server that started again has other tasks than before");

@@ -189,7 +189,8 @@ TEST(BadInput, AQueueThatDoesNotExistIsNotFoundWhereQueuesAreFixed) {
 }
 
 TEST(BadInput, AFullQueueRefusesAtOnceAndSaysWhenToRetry) {
-  ServerProcess server({"--lua_workers=0", "--queue_max_tasks=2"});
+  ServerProcess server({"--queue_max_tasks=2"});
+  PauseQueue(server.queues(), "queues/default");
   v1::Task task;
   ASSERT_TRUE(Create(server.tasks(), LuaRequest("return 1"), &task).ok());
   ASSERT_TRUE(Create(server.tasks(), LuaRequest("return 1"), &task).ok());
@@ -258,7 +259,8 @@ TEST(BadInput, AMethodThatIsNotThereYetSaysSoWithAnErrorInfo) {
 }
 
 TEST(BadInput, ATtlBecomesTheExpireTimeOfTheAnswer) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   v1::CreateTaskRequest request = LuaRequest("return 1");
   request.mutable_task()->mutable_ttl()->set_seconds(3600);
   v1::Task task;

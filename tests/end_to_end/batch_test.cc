@@ -78,7 +78,8 @@ TEST(BatchCreateTasks, OneThatIsRefusedIsNamedAndNoneIsCreated) {
 }
 
 TEST(BatchCreateTasks, AFullQueueRefusesAllAndKeepsTheDetails) {
-  ServerProcess server({"--lua_workers=0", "--queue_max_tasks=2"});
+  ServerProcess server({"--queue_max_tasks=2"});
+  PauseQueue(server.queues(), "queues/default");
   v1::BatchCreateTasksResponse response;
   const grpc::Status status = CreateBatch(server, Batch(3), &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
@@ -91,7 +92,8 @@ TEST(BatchCreateTasks, AFullQueueRefusesAllAndKeepsTheDetails) {
 }
 
 TEST(BatchCreateTasks, AnIdThatIsTakenRefusesAll) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   v1::CreateTaskRequest taken = LuaRequest("return 1");
   taken.set_task_id("taken");
   v1::Task task;
@@ -106,7 +108,8 @@ TEST(BatchCreateTasks, AnIdThatIsTakenRefusesAll) {
 }
 
 TEST(BatchCreateTasks, TheQueueOfTheBatchIsThatOfItsRequests) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   v1::BatchCreateTasksRequest batch = Batch(2);
   batch.set_parent("queues/mail");
   batch.mutable_requests(1)->set_parent("queues/mail");
@@ -131,7 +134,8 @@ TEST(BatchCreateTasks, TheQueueOfTheBatchIsThatOfItsRequests) {
 }
 
 TEST(BatchCreateTasks, ARepeatedBatchReturnsTheTasksOfTheFirst) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   v1::BatchCreateTasksRequest batch;
   for (int i = 0; i < 10; ++i) {
     *batch.add_requests() = LuaRequest("return 1");
@@ -146,7 +150,8 @@ TEST(BatchCreateTasks, ARepeatedBatchReturnsTheTasksOfTheFirst) {
 }
 
 TEST(BatchCreateTasks, ABatchHoldsOneToAThousandRequests) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   v1::BatchCreateTasksResponse response;
   EXPECT_EQ(FieldOf(CreateBatch(server, Batch(0), &response)), "requests");
   EXPECT_EQ(FieldOf(CreateBatch(server, Batch(1001), &response)), "requests");

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "errand/v1/queues.grpc.pb.h"
 #include "errand/v1/tasks.grpc.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -103,6 +104,15 @@ inline grpc::Status Cancel(v1::Tasks::Stub& stub, const std::string& name) {
   request.set_name(name);
   v1::CancelTaskResponse response;
   return stub.CancelTask(&context, request, &response);
+}
+
+// From then on its tasks wait.
+inline void PauseQueue(v1::Queues::Stub& stub, const std::string& name) {
+  v1::PauseQueueRequest request;
+  request.set_name(name);
+  v1::PauseQueueResponse response;
+  const grpc::Status status = Call(stub, &v1::Queues::Stub::PauseQueue, request, &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
 }
 
 // Reads a task's events until it has entered `state`.

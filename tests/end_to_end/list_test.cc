@@ -62,7 +62,8 @@ void DeleteCancelled(const ServerProcess& server, const std::string& name) {
 }
 
 TEST(ListTasks, PagesHoldEveryTaskOnceInTheOrderOfCreation) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   std::vector<std::string> expected;
   for (int i = 0; i < 25; ++i) {
     expected.push_back(absl::StrCat("t", i));
@@ -78,7 +79,8 @@ TEST(ListTasks, PagesHoldEveryTaskOnceInTheOrderOfCreation) {
 }
 
 TEST(ListTasks, ATaskThatStaysIsListedOnceWhateverIsCreatedAndDeletedMeanwhile) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   for (int i = 0; i < 6; ++i) CreateNamed(server, absl::StrCat("t", i), LuaRequest("return 1"));
   v1::ListTasksRequest request = ListRequest("", 3);
   v1::ListTasksResponse response;
@@ -118,7 +120,8 @@ TEST(ListTasks, AFilterSelectsByAllThatItCanName) {
 }
 
 TEST(ListTasks, AFilterThatMatchesLittleStillComesToTheEnd) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   v1::BatchCreateTasksRequest batch;
   for (int i = 0; i < 1000; ++i) *batch.add_requests() = LuaRequest("return 1");
   for (int i = 0; i < 20; ++i) {
@@ -132,7 +135,8 @@ TEST(ListTasks, AFilterThatMatchesLittleStillComesToTheEnd) {
 }
 
 TEST(ListTasks, AHyphenMeansAllQueues) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   v1::CreateTaskRequest request = LuaRequest("return 1");
   CreateNamed(server, "a", request);
   request.set_parent("queues/mail");
@@ -144,7 +148,8 @@ TEST(ListTasks, AHyphenMeansAllQueues) {
 }
 
 TEST(ListTasks, TheFullViewHasWhatTheClientSent) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   CreateNamed(server, "t", LuaRequest("return 1"));
   v1::ListTasksRequest request = ListRequest();
   v1::ListTasksResponse response;
@@ -158,7 +163,8 @@ TEST(ListTasks, TheFullViewHasWhatTheClientSent) {
 
 // A client takes 4 MiB in a message, if it does not say otherwise.
 TEST(ListTasks, APageOfLargeTasksFitsIntoAMessage) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   std::vector<std::string> expected;
   for (int i = 0; i < 60; ++i) {
     expected.push_back(absl::StrCat("t", i));
@@ -170,7 +176,8 @@ TEST(ListTasks, APageOfLargeTasksFitsIntoAMessage) {
 }
 
 TEST(ListTasks, ATokenIsGoodForItsOwnRequestAlone) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   for (int i = 0; i < 3; ++i) CreateNamed(server, absl::StrCat("t", i), LuaRequest("return 1"));
   v1::ListTasksResponse response;
   ASSERT_TRUE(List(server, ListRequest("priority = 0", 1), &response).ok());
@@ -197,7 +204,8 @@ TEST(ListTasks, ATokenIsGoodForItsOwnRequestAlone) {
 }
 
 TEST(ListTasks, WhatIsWrongIsNamed) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   v1::ListTasksResponse response;
   EXPECT_EQ(FieldOf(List(server, v1::ListTasksRequest(), &response)), "parent");
   EXPECT_EQ(FieldOf(List(server, ListRequest("", -1), &response)), "page_size");

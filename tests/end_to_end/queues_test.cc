@@ -140,7 +140,8 @@ TEST(Queues, APausedQueueTakesTasksAndStartsThemWhenItIsResumed) {
 }
 
 TEST(Queues, APurgedQueueForgetsWhatWaits) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   v1::Task task;
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(Create(server.tasks(), LuaRequest("return 1"), &task).ok());
   v1::CreateTaskRequest later = LuaRequest("return 1");
@@ -179,7 +180,7 @@ TEST(Queues, TasksTakeTheDefaultsOfTheirQueue) {
 }
 
 TEST(Queues, AreListedByNameInPages) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
   v1::Queue settings;
   for (const char* name : {"queues/c", "queues/a", "queues/b"}) {
     settings.set_name(name);

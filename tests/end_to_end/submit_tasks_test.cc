@@ -166,7 +166,8 @@ TEST(SubmitTasks, ARefusalIsThatOfCreateTaskAndTheStreamGoesOn) {
 }
 
 TEST(SubmitTasks, AFullQueueRefusesWhatIsTooMuch) {
-  ServerProcess server({"--lua_workers=0", "--queue_max_tasks=3"});
+  ServerProcess server({"--queue_max_tasks=3"});
+  PauseQueue(server.queues(), "queues/default");
   Stream stream(server.tasks());
   ASSERT_TRUE(stream.Write(Frame(1, 5)));
   stream.WritesDone();
@@ -178,7 +179,8 @@ TEST(SubmitTasks, AFullQueueRefusesWhatIsTooMuch) {
 }
 
 TEST(SubmitTasks, WhatIsSentAgainIsCreatedOnce) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   v1::SubmitTasksRequest frame = Frame(1, 3);
   for (int i = 0; i < 3; ++i) frame.mutable_requests(i)->set_request_id(absl::StrCat("only-once-", i));
   std::vector<std::string> names[2];
@@ -265,7 +267,8 @@ TEST(SubmitTasks, BytesThatAreNoFrameAreRefused) {
 }
 
 TEST(SubmitTasks, TheServerStopsReadingWhileTheClientDoesNot) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   constexpr int kFrames = 300;
   Stream stream(server.tasks());
   std::atomic<int> written{0};
@@ -323,7 +326,8 @@ TEST(SubmitTasks, AStreamEndsWithUnavailableWhenTheServerShutsDown) {
 }
 
 TEST(SubmitTasks, ClientsThatVanishLeaveNothingBehind) {
-  ServerProcess server({"--lua_workers=0", "--drain_timeout=100ms"});
+  ServerProcess server({"--drain_timeout=100ms"});
+  PauseQueue(server.queues(), "queues/default");
   for (int round = 1; round <= 30; ++round) {
     Stream stream(server.tasks());
     for (int i = 1; i <= round; ++i) stream.Write(Frame(i, 200));
@@ -339,7 +343,8 @@ TEST(SubmitTasks, ClientsThatVanishLeaveNothingBehind) {
 }
 
 TEST(SubmitTasks, ManyStreamsSubmitSideBySide) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server;
+  PauseQueue(server.queues(), "queues/default");
   std::vector<std::thread> clients;
   for (int c = 0; c < 8; ++c) {
     clients.emplace_back([&server] {

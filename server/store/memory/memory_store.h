@@ -160,6 +160,8 @@ class MemoryStore final : public TaskStore {
   // Whether the queue has room for so many more.
   absl::Status CheckRoom(const Queue& queue, int64_t tasks, int64_t bytes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether anybody claims tasks of that kind.
+  absl::Status CheckHandler(task::HandlerKind kind) const;
   // Whether the disk has room for anything new.
   absl::Status CheckSpace() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Queues a task that is complete, not there yet, and has room.
@@ -224,6 +226,8 @@ class MemoryStore final : public TaskStore {
   // Queues.
   Queue* FindQueue(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<Queue*> FindOrCreateQueue(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether all of its tasks that wait are such that nobody claims them.
+  bool WaitsForNobody(const Queue& queue) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DisposeOf(Queue* queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetQueueAlarm(Queue* queue, absl::Time alarm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetOldTasksOf(Queue* queue, absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

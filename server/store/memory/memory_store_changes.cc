@@ -66,8 +66,9 @@ absl::StatusOr<Record*> MemoryStore::RetryOne(const ChangeRequest& request, absl
         absl::StatusCode::kFailedPrecondition, record->ended() ? "TASK_SUCCEEDED" : "TASK_NOT_ENDED",
         absl::StrCat("'", request.name, "' cannot be retried: it is ", state), {{"state", state}});
   }
-  absl::Status room = CheckRoom(*queue, 1, record->bytes());
-  if (!room.ok()) return room;
+  absl::Status possible = CheckHandler(record->kind);
+  if (possible.ok()) possible = CheckRoom(*queue, 1, record->bytes());
+  if (!possible.ok()) return possible;
   queue->ended.erase(record->position);
   ended_.erase(record->position);
   queue->live_bytes += record->bytes();

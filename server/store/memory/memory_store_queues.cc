@@ -253,6 +253,16 @@ void MemoryStore::PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>>
   deferred.Run();
 }
 
+bool MemoryStore::WaitsForNobody(const Queue& queue) const {
+  int64_t waiting = 0;
+  int64_t unclaimed = 0;
+  for (size_t kind = 0; kind < queue.lines.size(); ++kind) {
+    waiting += queue.lines[kind].size;
+    if (!CheckHandler(static_cast<task::HandlerKind>(kind)).ok()) unclaimed += queue.lines[kind].size;
+  }
+  return waiting > 0 && unclaimed == waiting;
+}
+
 void MemoryStore::GetQueueStats(std::string name, Callback<absl::StatusOr<v1::QueueStats>> done) {
   Deferred deferred;
   {
@@ -263,6 +273,7 @@ void MemoryStore::GetQueueStats(std::string name, Callback<absl::StatusOr<v1::Qu
     } else if (Queue* queue = FindQueue(name); queue != nullptr) {
       result = queue->Stats(Now());
       if (result->held_by() == v1::HELD_BY_EXECUTORS) result->set_held_by(HeldByExecutors(*queue));
+      if (WaitsForNobody(*queue)) result->set_held_by(v1::HELD_BY_NO_HANDLER);
     }
     deferred.push_back(Answer(std::move(done), std::move(result)));
     Commit(deferred);

@@ -106,6 +106,12 @@ void MemoryStore::RememberRequest(std::string key, std::string outcome, absl::Ti
   request_ids_.emplace(request.key, &request);
 }
 
+absl::Status MemoryStore::CheckHandler(task::HandlerKind kind) const {
+  const auto unclaimed = options_.unclaimed.find(kind);
+  if (unclaimed == options_.unclaimed.end()) return absl::OkStatus();
+  return task::NoHandler(task::KindName(kind), unclaimed->second);
+}
+
 absl::Status MemoryStore::CheckSpace() const {
   if (journal_ == nullptr || !journal_->IsLow()) return absl::OkStatus();
   return task::DiskFull(kFullRetryDelay);
@@ -113,6 +119,7 @@ absl::Status MemoryStore::CheckSpace() const {
 
 absl::StatusOr<MemoryStore::Place> MemoryStore::Complete(const Submission& submission) {
   v1::Task& task = *submission.task;
+  if (absl::Status claimed = CheckHandler(task::KindOf(task)); !claimed.ok()) return claimed;
   const v1::Durability offered = journal_ == nullptr ? v1::DURABILITY_MEMORY : v1::DURABILITY_FSYNC;
   if (task.durability() > offered) {
     return task::InvalidField("task.durability",
