@@ -2,7 +2,6 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -129,15 +128,9 @@ void Loop::RunPosted() {
   for (auto& closure : closures) closure();
 }
 
-absl::Duration Loop::MonotonicNow() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return absl::DurationFromTimespec(now);
-}
-
 void Loop::RunTimers() {
   if (timers_.empty()) return;
-  const absl::Duration now = MonotonicNow();
+  const clock::Instant now = clock::Instant::Now();
   while (!timers_.empty() && timers_.front()->deadline_ <= now) {
     Timer* timer = timers_.front();
     Unschedule(timer);
@@ -154,7 +147,7 @@ void Loop::RunTimers() {
 
 int Loop::PollTimeoutMillis() const {
   if (timers_.empty()) return -1;
-  const absl::Duration wait = std::min(timers_.front()->deadline_ - MonotonicNow(), absl::Hours(1));
+  const absl::Duration wait = std::min(timers_.front()->deadline_ - clock::Instant::Now(), absl::Hours(1));
   if (wait <= absl::ZeroDuration()) return 0;
   // Rounded up: waking early would only mean waking twice.
   return static_cast<int>(absl::ToInt64Milliseconds(wait) + 1);

@@ -69,7 +69,6 @@ class Loop {
   void Run();
   void RunPosted();
   void RunTimers();
-  static absl::Duration MonotonicNow();  // Since an arbitrary moment.
   int PollTimeoutMillis() const;
 
   // The deadline heap: the earliest timer first. Each timer knows its place.

@@ -6,6 +6,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
+#include "server/clock/instant.h"
 #include "server/io/loop.h"
 
 namespace errand::io {
@@ -28,7 +29,7 @@ class Timer {
   void Set(absl::Duration delay) {
     Cancel();
     if (delay == absl::InfiniteDuration()) return;
-    deadline_ = Loop::MonotonicNow() + delay;
+    deadline_ = clock::Instant::Now() + delay;
     loop_->Schedule(this);
   }
 
@@ -44,7 +45,7 @@ class Timer {
 
   Loop* const loop_;
   absl::AnyInvocable<void()> on_expiry_;
-  absl::Duration deadline_;  // By Loop::MonotonicNow.
+  clock::Instant deadline_;
   size_t heap_index_ = kNotInHeap;
   bool* destroyed_ = nullptr;  // Set while on_expiry_ runs: where to say that the timer is gone.
 };
