@@ -126,6 +126,8 @@ store::StoreOptions StoreOptions(const config::Config& config) {
   options.max_ended_tasks = config.max_ended_tasks;
   options.max_ended_age = config.max_ended_age;
   options.max_task_events = config.max_task_events;
+  options.max_task_depth = config.max_task_depth;
+  options.max_task_descendants = config.max_task_descendants;
   return options;
 }
 
@@ -305,11 +307,12 @@ int Run(config::Config config, const config::Machine& machine, Parse parse) {
     zygote = *std::move(started);
     handlers::LuaHandlerOptions options;
     options.workers = config.lua_workers;
-    options.submit = [&children, &children_loop](std::string queue, std::string request,
+    options.submit = [&children, &children_loop](handlers::Submitter submitter, std::string request,
                                                  absl::AnyInvocable<void(absl::StatusOr<std::string>)> done) {
-      children_loop.Post(
-          [&children, queue = std::move(queue), request = std::move(request),
-           done = std::move(done)]() mutable { children.Submit(queue, request, std::move(done)); });
+      children_loop.Post([&children, submitter = std::move(submitter), request = std::move(request),
+                          done = std::move(done)]() mutable {
+        children.Submit({std::move(submitter.task), submitter.lease_token}, request, std::move(done));
+      });
     };
     auto created = handlers::LuaHandler::Create(std::move(options), zygote.get());
     if (!created.ok()) return Fail("cannot run Lua", created.status());

@@ -154,7 +154,9 @@ std::optional<int> ParseArguments(int argc, char** argv, Arguments& arguments) {
   AddList(root, arguments);
   AddNameVerb(root, "wait", Verb::kWait, "Wait until a task ends, and show it", arguments);
   AddWatch(root, arguments);
-  AddNameVerb(root, "cancel", Verb::kCancel, "Cancel a task", arguments);
+  AddNameVerb(root, "cancel", Verb::kCancel, "Cancel a task", arguments)
+      .add_flag("--descendants", arguments.descendants,
+                "All the tasks as well that its script created, and theirs");
   AddNamesVerb(root, "retry", Verb::kRetry, "Put tasks that failed, expired or were cancelled back",
                arguments);
   AddNamesVerb(root, "delete", Verb::kDelete, "Forget tasks that have ended", arguments);

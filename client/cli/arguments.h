@@ -58,6 +58,7 @@ struct Arguments {
   std::string batch_file;          // submit: its lines are tasks; "-" is standard input.
   bool keep_going = false;         // submit: passes over lines that are not valid.
   std::string name;                // get, wait, watch, cancel: `queues/{queue}/tasks/{task}`.
+  bool descendants = false;        // cancel.
   std::vector<std::string> names;  // retry, delete.
   int64_t after = 0;               // watch: the last sequence, or position, seen.
   std::string filter;              // list.

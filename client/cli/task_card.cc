@@ -57,6 +57,8 @@ std::string TaskCard(const v1::Task& task, const Terminal& terminal) {
   if (task.priority() != 0) AddFact(card, "priority", absl::StrCat(task.priority()));
   AddFact(card, "attempts", absl::StrCat(task.attempt_count()));
   AddFact(card, "ordering", Printable(task.ordering_key()));
+  AddFact(card, "parent", Printable(task.parent_task()));
+  if (task.root_task() != task.parent_task()) AddFact(card, "root", Printable(task.root_task()));
   if (task.has_schedule_time() && !task.has_start_time()) AddTime(card, "due", task.schedule_time());
   if (task.has_expire_time() && !task.has_start_time()) AddTime(card, "expires", task.expire_time());
   if (task.has_create_time()) AddTime(card, "created", task.create_time());

@@ -179,6 +179,17 @@ absl::StatusOr<v1::Task> Client::Cancel(absl::string_view name, const CallOption
   return CallForTask(*stubs_->tasks, &TasksStub::CancelTask, Named<v1::CancelTaskRequest>(name), retry);
 }
 
+absl::StatusOr<v1::CancelTaskResponse> Client::CancelTree(absl::string_view name,
+                                                          const CallOptions& options) const {
+  errand::Retry retry = Begin(retry_, options);
+  auto request = Named<v1::CancelTaskRequest>(name);
+  request.set_descendants(true);
+  v1::CancelTaskResponse response;
+  absl::Status status = Call(*stubs_->tasks, &TasksStub::CancelTask, request, &response, retry);
+  if (!status.ok()) return status;
+  return response;
+}
+
 absl::StatusOr<v1::Task> Client::Retry(absl::string_view name, const CallOptions& options) const {
   errand::Retry retry = Begin(retry_, options);
   absl::StatusOr<v1::Task> task =

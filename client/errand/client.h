@@ -104,6 +104,10 @@ class Client {
   // Cancels a task. One that runs is still RUNNING in the answer, which is in BASIC view: Wait for its end.
   absl::StatusOr<v1::Task> Cancel(absl::string_view name, const CallOptions& options = {}) const;
 
+  // The same with all tasks below it, see CancelTaskRequest.descendants: the whole answer.
+  absl::StatusOr<v1::CancelTaskResponse> CancelTree(absl::string_view name,
+                                                    const CallOptions& options = {}) const;
+
   // Puts a task that ended without success back into its queue; returns it in BASIC view. When the answer
   // to an attempt is lost and the task has not ended by the next, that counts as done.
   absl::StatusOr<v1::Task> Retry(absl::string_view name, const CallOptions& options = {}) const;

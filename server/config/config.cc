@@ -353,6 +353,12 @@ void Declare(CLI::App& app, Config& config, std::string& file, bool& print, std:
                "How long they are kept");
   IntegerFlag(app, "max_task_events", config.max_task_events, 10, 1'000'000,
               "How many events of a task are kept to be watched");
+  IntegerFlag(
+      app, "max_task_depth", config.max_task_depth, 0, 100,
+      "How far a task that a script creates may be below the one that a client created; 0: scripts create "
+      "none");
+  IntegerFlag(app, "max_task_descendants", config.max_task_descendants, 0, int64_t{1} << 40,
+              "The most tasks below one that a client created that have not ended; more are refused");
 
   IntegerFlag(
       app, "lua_workers", config.lua_workers, 0, 1024,

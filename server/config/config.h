@@ -44,6 +44,8 @@ struct Config {
   int64_t max_ended_tasks = 100'000;
   absl::Duration max_ended_age = absl::Hours(1);
   int64_t max_task_events = 1'000;
+  int32_t max_task_depth = 16;
+  int64_t max_task_descendants = 10'000;
 
   int lua_workers = 1;  // 0: this server runs no Lua. Parse sets it from the machine's CPUs.
   std::string sandbox;  // The errand-sandbox binary.

@@ -212,6 +212,7 @@ void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
       running.lane = lane;
       handlers::NewAttempt& next = attempts.emplace_back();
       next.attempt.id = id;
+      next.attempt.lease_token = lease->token;
       next.attempt.task = std::move(task.task);
       next.attempt.script = std::move(task.script);
       next.attempt.number = task.attempt;

@@ -21,6 +21,8 @@ using AttemptId = uint64_t;
 // What a handler is given to do.
 struct Attempt {
   AttemptId id = 0;
+  // What proves to the store that the attempt is under way.
+  uint64_t lease_token = 0;
   // As the client sent it, valid (task/validate.h) and with every default filled in: `run_timeout` and
   // `limits` are set. Never null. The fields that the server sets hold name and uid only.
   std::shared_ptr<const v1::Task> task;

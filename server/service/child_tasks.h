@@ -17,11 +17,11 @@ class ChildTasks {
   // `store` is borrowed.
   explicit ChildTasks(store::TaskStore* store) : store_(store) {}
 
-  // `request` is a CreateTaskRequest in proto3 JSON; without a `parent` the task goes to `queue`
-  // (`queues/{queue}`). Calls `done` once, with the task's name or what a script should be told, from any
-  // thread, perhaps before it returns. Blocks for as long as it takes to parse the request, 10 ms a megabyte.
-  // Any thread.
-  void Submit(const std::string& queue, absl::string_view request,
+  // `submitter` is the lease of the attempt whose script asks. `request` is a CreateTaskRequest in proto3
+  // JSON; without a `parent` the task goes to the queue of that attempt's task. Calls `done` once, with the
+  // task's name or what a script should be told, from any thread, perhaps before it returns. Blocks for as
+  // long as it takes to parse the request, 10 ms a megabyte. Any thread.
+  void Submit(store::Lease submitter, absl::string_view request,
               absl::AnyInvocable<void(absl::StatusOr<std::string>)> done);
 
  private:

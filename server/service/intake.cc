@@ -25,6 +25,9 @@ void ClearOutputOnly(v1::Task& task) {
   task.clear_end_time();
   task.clear_etag();
   task.clear_attempts();
+  task.clear_parent_task();
+  task.clear_root_task();
+  task.clear_depth();
   if (task.lua().script_version() != 0) task.mutable_lua()->clear_script_version();
 }
 

@@ -137,14 +137,25 @@ struct TasksService::GetMethod {
 struct TasksService::CancelMethod {
   using Request = v1::CancelTaskRequest;
   using Response = v1::CancelTaskResponse;
-  using Answer = TaskResults;
+  using Answer = absl::StatusOr<store::CancelledTree>;
   static constexpr auto kAccept = &Grpc::RequestCancelTask;
   static absl::Status Check(const Request& request) { return task::CheckTaskName(request.name(), "name"); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
-    store.Cancel({{std::move(*request.mutable_name()), request.etag()}}, std::move(done));
+    store::ChangeRequest change{std::move(*request.mutable_name()), request.etag()};
+    if (request.descendants()) {
+      store.CancelTree(std::move(change), std::move(done));
+      return;
+    }
+    store.Cancel({std::move(change)}, [done = std::move(done)](TaskResults results) mutable {
+      if (!results[0].ok()) return done(results[0].status());
+      done(store::CancelledTree{*std::move(results[0])});
+    });
   }
   static absl::Status Take(Answer answer, Response& response) {
-    return TakeTask(std::move(answer[0]), response);
+    if (!answer.ok()) return answer.status();
+    if (answer->task.has_value()) response.mutable_task()->Swap(&*answer->task);
+    response.set_descendants_count(answer->descendants);
+    return absl::OkStatus();
   }
 };
 

@@ -34,6 +34,10 @@ struct StoreOptions {
   size_t max_task_events = 1'000;
   // Events kept of each queue that is watched; the oldest go first.
   size_t max_queue_events = 10'000;
+  // How far a task that a script makes may be below the one that a client made, at most 100, and how many
+  // tasks below one of those may not have ended.
+  int32_t max_task_depth = 16;
+  int64_t max_task_descendants = 10'000;
   // Scripts at one time, and bytes of them and of those versions that tasks still refer to.
   int64_t max_scripts = 10'000;
   int64_t max_script_bytes = int64_t{256} << 20;

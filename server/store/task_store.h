@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,12 @@ using TaskSpec = std::shared_ptr<const v1::Task>;
 // The version of a registered script that a task runs; shared by all that do.
 using ScriptSource = std::shared_ptr<const task::Script>;
 
+// A claim's proof of ownership. The attempt number is part of the task's history before Claim's callback.
+struct Lease {
+  std::string task;    // The task's name.
+  uint64_t token = 0;  // Never given out twice.
+};
+
 struct Submission {
   // Valid; name and uid are set, `ttl` has become `expire_time`, the other output-only fields are not set.
   // The store fills in what it leaves open: the queue's defaults, then the server's; the version of the
@@ -52,17 +59,14 @@ struct Submission {
   std::string request_id;
   // Answer as if the task had been queued, but change nothing. Not with kAllOrNone.
   bool validate_only = false;
+  // Null, or the attempt whose script makes the task, which becomes a descendant of its own. Borrowed until
+  // the answer comes. Not with kAllOrNone.
+  const Lease* submitter = nullptr;
 };
 
 enum class SubmitMode {
   kEach,       // Each is queued, or not, for itself.
   kAllOrNone,  // If any is refused none is queued; the entries of those that are not to blame are CANCELLED.
-};
-
-// A claim's proof of ownership. The attempt number is part of the task's history before Claim's callback.
-struct Lease {
-  std::string task;    // The task's name.
-  uint64_t token = 0;  // Never given out twice.
 };
 
 // A task that was claimed.
@@ -124,6 +128,12 @@ struct Report {
 struct ChangeRequest {
   std::string name;
   std::string etag;  // Empty, or the task's etag must be this one, otherwise ABORTED.
+};
+
+// What became of a task that was cancelled with its descendants.
+struct CancelledTree {
+  std::optional<v1::Task> task;  // In BASIC view; nothing where it is not kept any more.
+  int64_t descendants = 0;       // So many were cancelled, or are being stopped.
 };
 
 struct GetRequest {
@@ -213,7 +223,9 @@ class TaskStore {
   // store has), FAILED_PRECONDITION (StoreOptions::unclaimed). A task that names a script is bound to the
   // version that is current, and that version is kept as long as the task is. A task is as safe as the store
   // makes it when its entry says OK. `Submission::task` is then the task in BASIC view: that of the first
-  // submission where the request id was seen before. Of a task that was refused, name and uid are left.
+  // submission where the request id was seen before. Of a task that was refused, name and uid are left. A task
+  // with a `submitter` is refused with FAILED_PRECONDITION where that is over or being cancelled, or the depth is
+  // too great, or the queue was purged meanwhile; with RESOURCE_EXHAUSTED where too many of its family live.
   virtual void Submit(std::vector<Submission> submissions, SubmitMode mode,
                       Callback<std::vector<absl::Status>> done) = 0;
 
@@ -235,6 +247,10 @@ class TaskStore {
   // Cancels each task, see Tasks.CancelTask. The entry is the task in BASIC view.
   virtual void Cancel(std::vector<ChangeRequest> requests,
                       Callback<std::vector<absl::StatusOr<v1::Task>>> done) = 0;
+
+  // Cancels a task and all that live below it, see CancelTaskRequest.descendants. NOT_FOUND: the task is not
+  // kept, and nothing below it is.
+  virtual void CancelTree(ChangeRequest request, Callback<absl::StatusOr<CancelledTree>> done) = 0;
 
   // Puts each task back into its queue, see Tasks.RetryTask. The entry is the task in BASIC view.
   virtual void Retry(std::vector<ChangeRequest> requests,

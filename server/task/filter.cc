@@ -82,6 +82,17 @@ struct NumberField {
 constexpr NumberField kNumberFields[] = {
     {"priority", &v1::Task::priority},
     {"attempt_count", &v1::Task::attempt_count},
+    {"depth", &v1::Task::depth},
+};
+
+// A field of Task that holds a name.
+struct NameField {
+  absl::string_view name;
+  const std::string& (v1::Task::*get)() const;
+};
+constexpr NameField kNameFields[] = {
+    {"root_task", &v1::Task::root_task},
+    {"parent_task", &v1::Task::parent_task},
 };
 
 bool IsSpace(char c) { return absl::ascii_isspace(static_cast<unsigned char>(c)); }
@@ -204,11 +215,14 @@ class Parser {
     for (const NumberField& number : kNumberFields) {
       if (field.text == number.name) return ParseNumber(number, result);
     }
+    for (const NameField& name : kNameFields) {
+      if (field.text == name.name) return ParseName(name, result);
+    }
     if (field.text == "state") return ParseStateOrHandler(true, result);
     if (field.text == "handler") return ParseStateOrHandler(false, result);
     return FailAt(field,
                   "must be one of state, handler, labels, create_time, start_time, end_time, "
-                  "schedule_time, priority, attempt_count");
+                  "schedule_time, priority, attempt_count, depth, root_task, parent_task");
   }
 
   bool ParseStateOrHandler(bool is_state, Predicate& result) {
@@ -280,6 +294,16 @@ class Parser {
     if (!absl::SimpleAtoi(value.text, &wanted)) return FailAt(value, "must be a whole number");
     result = [field, op, wanted](const v1::Task& task) {
       return Compare<int64_t>((task.*field.get)(), op, wanted);
+    };
+    return true;
+  }
+
+  bool ParseName(const NameField& field, Predicate& result) {
+    Operator op;
+    Word value;
+    if (!ParseEquality(op) || !ParseValue(value)) return false;
+    result = [field, equal = op == Operator::kEqual, wanted = std::move(value.text)](const v1::Task& task) {
+      return ((task.*field.get)() == wanted) == equal;
     };
     return true;
   }

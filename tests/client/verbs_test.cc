@@ -151,6 +151,28 @@ TEST_F(VerbsTest, CancelShowsTheTask) {
   EXPECT_THAT(out_, HasSubstr("state     cancelled\n"));
 }
 
+TEST_F(VerbsTest, CancelWithDescendantsSaysHowMany) {
+  v1::CancelTaskRequest sent;
+  fake_.cancel = [&](auto&, const v1::CancelTaskRequest& request, v1::CancelTaskResponse& response) {
+    sent = request;
+    *response.mutable_task() = TaskIn(v1::TASK_STATE_SUCCEEDED);
+    response.set_descendants_count(12);
+    return grpc::Status::OK;
+  };
+  Run({"cancel", "t", "--descendants"});
+  EXPECT_EQ(code_, 0) << err_;
+  EXPECT_TRUE(sent.descendants());
+  EXPECT_THAT(out_, HasSubstr("state     succeeded\n"));
+  EXPECT_THAT(out_, HasSubstr("cancelled 12 descendants\n"));
+  // The task itself may be forgotten.
+  fake_.cancel = [&](auto&, const v1::CancelTaskRequest&, v1::CancelTaskResponse&) {
+    return grpc::Status::OK;
+  };
+  Run({"cancel", "t", "--descendants"});
+  EXPECT_EQ(code_, 0) << err_;
+  EXPECT_EQ(out_, "cancelled 0 descendants\n");
+}
+
 TEST_F(VerbsTest, HealthSaysWhetherTheServerServes) {
   using grpc::health::v1::HealthCheckResponse;
   auto status = HealthCheckResponse::SERVING;

@@ -22,6 +22,8 @@ v1::Task ATask() {
   task.mutable_lua();
   task.set_priority(4);
   task.set_attempt_count(2);
+  task.set_root_task("queues/q/tasks/root");
+  task.set_depth(2);
   (*task.mutable_labels())["team"] = "blue \"1\"";
   (*task.mutable_labels())["my.key"] = "x";
   (*task.mutable_labels())["empty"] = "";
@@ -77,13 +79,18 @@ TEST(Filter, EveryFieldIsCompared) {
                            "priority <= 4",
                            "priority = 4",
                            "priority != -4",
-                           "attempt_count < 3"}) {
+                           "attempt_count < 3",
+                           "depth = 2",
+                           "root_task = queues/q/tasks/root",
+                           "root_task != \"queues/q/tasks/other\"",
+                           "parent_task = \"\""}) {
     EXPECT_TRUE(Matches(text)) << text;
   }
   for (const char* text :
        {"state = QUEUED", "state != FAILED", "handler = email", "labels.team = blue", "labels.team = \"\"",
         "labels.other = \"\"", "labels:other", "labels:my", "create_time < \"2026-01-31T12:00:00Z\"",
-        "create_time > \"2026-01-31T12:00:00Z\"", "priority < 4", "priority > 4", "attempt_count != 2"}) {
+        "create_time > \"2026-01-31T12:00:00Z\"", "priority < 4", "priority > 4", "attempt_count != 2",
+        "depth < 2", "root_task = queues/q", "parent_task != \"\""}) {
     EXPECT_FALSE(Matches(text)) << text;
   }
 }

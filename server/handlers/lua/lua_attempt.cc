@@ -71,7 +71,9 @@ LuaAttempt::LuaAttempt(Attempt attempt, std::unique_ptr<AttemptObserver> observe
       output_limit_(task_->limits().output_bytes()),
       cpu_limit_(task_->limits().has_cpu_time() ? task::FromProto(task_->limits().cpu_time())
                                                 : absl::InfiniteDuration()),
-      queue_(task_->name().substr(0, task_->name().find("/tasks/"))),
+      task_name_(task_->name()),
+      queue_(task_name_.substr(0, task_name_.find("/tasks/"))),
+      lease_token_(attempt.lease_token),
       weight_(attempt.weight) {}
 
 absl::Duration LuaAttempt::MonotonicNow() {

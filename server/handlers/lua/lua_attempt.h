@@ -94,6 +94,8 @@ class LuaAttempt {
   absl::Duration wake_time() const { return wake_time_; }
   // Where its task is: `queues/{queue}`.
   const std::string& queue() const { return queue_; }
+  const std::string& task_name() const { return task_name_; }
+  uint64_t lease_token() const { return lease_token_; }
 
   // Its script creates a task. False when those were too many.
   bool CountChild() { return ++children_ <= kMaxChildren; }
@@ -153,7 +155,9 @@ class LuaAttempt {
   const bool lowered_;  // It is less than the task's.
   const int64_t output_limit_;
   const absl::Duration cpu_limit_;
+  const std::string task_name_;
   const std::string queue_;
+  const uint64_t lease_token_;
   const int weight_;
   int children_ = 0;
   std::unique_ptr<std::string> request_;

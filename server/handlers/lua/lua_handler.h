@@ -29,10 +29,16 @@
 
 namespace errand::handlers {
 
+// The attempt whose script creates a task.
+struct Submitter {
+  std::string task;  // Its name.
+  uint64_t lease_token = 0;
+};
+
 // Creates a task for a script: `request` is a CreateTaskRequest in proto3 JSON; without a `parent` the task
-// goes to `queue` (`queues/{queue}`). Calls `done` once, with the task's name or what the script should be
+// goes to the submitter's queue. Calls `done` once, with the task's name or what the script should be
 // told, from any thread, perhaps before it returns. Must not block.
-using SubmitTask = std::function<void(std::string queue, std::string request,
+using SubmitTask = std::function<void(Submitter submitter, std::string request,
                                       absl::AnyInvocable<void(absl::StatusOr<std::string>)> done)>;
 
 struct LuaHandlerOptions {

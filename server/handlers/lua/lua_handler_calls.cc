@@ -67,7 +67,7 @@ void LuaHandler::Submit(LuaAttempt& attempt, std::string request) {
                      absl::StrCat("an attempt may create at most ", LuaAttempt::kMaxChildren, " tasks")));
   } else {
     options_.submit(
-        attempt.queue(), std::move(request),
+        Submitter{attempt.task_name(), attempt.lease_token()}, std::move(request),
         [loop = loop_, weak = std::weak_ptr<LuaHandler*>(self_), id](absl::StatusOr<std::string> answer) {
           loop->Post([weak, id, answer = std::move(answer)]() mutable {
             if (const auto self = weak.lock()) (*self)->OnAnswer(id, std::move(answer));

@@ -17,6 +17,9 @@ constexpr uint64_t kMaxNumber = uint64_t{1} << 62;
 // The same for what counts the attempts and changes of one task.
 constexpr int32_t kMaxCount = 1 << 30;
 
+// More than the option allows.
+constexpr int kMaxAncestors = 1'000;
+
 constexpr bool IsNumber(uint64_t number) { return number < kMaxNumber; }
 // Not before 1970 either.
 constexpr bool IsTime(int64_t unix_nanos) { return IsNumber(static_cast<uint64_t>(unix_nanos)); }
@@ -71,8 +74,16 @@ absl::Status CheckAdded(const TaskAdded& added) {
   }
   const bool accepted = added.priority() >= 0 && added.priority() <= task::kMaxPriority &&
                         added.ordering_key().size() <= task::kMaxOrderingKeyBytes && added.body_bytes() > 0;
-  if (!accepted || added.order() == 0 || !IsNumber(added.order()) || !IsTime(added.create_time()) ||
-      !IsTime(added.expire_time()) || !IsBeginning(added)) {
+  bool descends = IsNumber(added.family_since()) && added.ancestors_size() <= kMaxAncestors;
+  for (int i = 0; i < added.ancestors_size(); ++i) {
+    const Ancestor& ancestor = added.ancestors(i);
+    // Each is older than what it made.
+    const uint64_t next = i + 1 < added.ancestors_size() ? added.ancestors(i + 1).order() : added.order();
+    descends &=
+        ancestor.order() > 0 && ancestor.order() < next && task::CheckTaskName(ancestor.name(), "name").ok();
+  }
+  if (!accepted || !descends || added.order() == 0 || !IsNumber(added.order()) ||
+      !IsTime(added.create_time()) || !IsTime(added.expire_time()) || !IsBeginning(added)) {
     return Impossible(absl::StrCat("'", added.name(), "' cannot have been accepted"));
   }
   return absl::OkStatus();
@@ -95,6 +106,11 @@ absl::Status CheckQueue(const QueueSet& set) {
     return Impossible(absl::StrCat("'", set.name(), "' has a revision that there is not"));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckPurged(const QueuePurged& purged) {
+  if (task::CheckQueueName(purged.name(), "name").ok() && IsNumber(purged.lease())) return absl::OkStatus();
+  return Impossible(absl::StrCat("'", purged.name(), "' was purged as none is"));
 }
 
 absl::Status CheckScript(const ScriptPut& put) {
@@ -140,7 +156,10 @@ absl::Status CheckChange(const Change& change) {
       return absl::OkStatus();
     case Change::kPartDropped:
       return CheckDropped(change.part_dropped());
+    case Change::kQueuePurged:
+      return CheckPurged(change.queue_purged());
     case Change::kTaskCancelRequested:
+    case Change::kDescendantsCancelled:
     case Change::kTaskForgotten:
     case Change::kScriptDeleted:
       return absl::OkStatus();

@@ -419,6 +419,11 @@ bool MemoryStore::CloseWith(const absl::Status& refusal) {
       deferred.push_back(Answer(std::move(purge.done), absl::StatusOr<int64_t>(refusal_)));
     }
     purges_.clear();
+    for (CancelSweep& sweep : sweeps_) {
+      if (sweep.done)
+        deferred.push_back(Answer(std::move(sweep.done), absl::StatusOr<CancelledTree>(refusal_)));
+    }
+    sweeps_.clear();
     alarm_changed_.SignalAll();
     compaction_changed_.SignalAll();
     for (auto& waiters : claims_) {

@@ -20,6 +20,8 @@
 #include "absl/time/time.h"
 #include "google/protobuf/arena.h"
 #include "server/store/memory/journal.h"
+#include "server/store/memory/lineage.h"
+#include "server/store/memory/purge_marks.h"
 #include "server/store/memory/queue.h"
 #include "server/store/memory/record.h"
 #include "server/store/memory/record_table.h"
@@ -53,6 +55,7 @@ class MemoryStore final : public TaskStore {
   void Append(std::vector<Report> reports) override;
   void Cancel(std::vector<ChangeRequest> requests,
               Callback<std::vector<absl::StatusOr<v1::Task>>> done) override;
+  void CancelTree(ChangeRequest request, Callback<absl::StatusOr<CancelledTree>> done) override;
   void Retry(std::vector<ChangeRequest> requests,
              Callback<std::vector<absl::StatusOr<v1::Task>>> done) override;
   void Delete(std::vector<ChangeRequest> requests, Callback<std::vector<absl::Status>> done) override;
@@ -103,6 +106,14 @@ class MemoryStore final : public TaskStore {
     int64_t purged;
     Callback<absl::StatusOr<int64_t>> done;
   };
+  // A CancelTree under way.
+  struct CancelSweep {
+    std::string name;
+    uint64_t order;        // The task's.
+    uint64_t after_order;  // Where it stands in the family.
+    int64_t descendants;
+    Callback<absl::StatusOr<CancelledTree>> done;  // Null: nobody waits for it any more.
+  };
   // Callbacks to call once the mutex is released, with the reason why what they tell is not safe, or OK.
   using Call = absl::AnyInvocable<void(const absl::Status&)>;
   // A body that the calls need.
@@ -142,6 +153,7 @@ class MemoryStore final : public TaskStore {
   struct Place {
     Queue* queue = nullptr;
     ScriptVersion* script = nullptr;  // Null unless the task names one.
+    Record* submitter = nullptr;      // Null unless a script makes the task.
   };
 
   // Submissions.
@@ -178,6 +190,8 @@ class MemoryStore final : public TaskStore {
   absl::StatusOr<Record*> FindForChange(const ChangeRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<Record*> CancelOne(const ChangeRequest& request, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of a task that has not ended.
+  void CancelRecord(Record* record, absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<Record*> RetryOne(const ChangeRequest& request, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status DeleteOne(const ChangeRequest& request, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -187,6 +201,12 @@ class MemoryStore final : public TaskStore {
   // Adds the task, or the error, to `tasks`, which do not move from now on until they are complete.
   static void Describe(const absl::StatusOr<Record*>& found, v1::TaskView view, Snapshots& tasks,
                        Deferred& deferred);
+  // Tasks that scripts make (memory_store_lineage.cc).
+  // The task whose attempt submits, which the new one then says, or why it may not.
+  absl::StatusOr<Record*> FindSubmitter(const Submission& submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Goes on with a sweep; false when it is done, and its callback deferred.
+  bool SweepSome(CancelSweep& sweep, absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   // Has `done` called with the tasks.
   static Call AnswerTasks(std::shared_ptr<Snapshots> tasks,
                           Callback<std::vector<absl::StatusOr<v1::Task>>> done);
@@ -275,6 +295,10 @@ class MemoryStore final : public TaskStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogCancelRequested(const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogForgotten(const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LogDescendantsCancelled(uint64_t order, bool over) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Those of which nothing lives any more.
+  void LogUncancelled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LogQueuePurged(const std::string& name, uint64_t lease) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogQueue(const Queue& queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Where that stands.
   JournalPlace LogScriptPut(ScriptVersion& version, const std::string& request_id)
@@ -339,6 +363,9 @@ class MemoryStore final : public TaskStore {
   absl::flat_hash_map<WaitId, QueueWatcher> queue_watchers_ ABSL_GUARDED_BY(mu_);
 
   std::deque<Purge> purges_ ABSL_GUARDED_BY(mu_);
+  std::deque<CancelSweep> sweeps_ ABSL_GUARDED_BY(mu_);
+  Lineages lineages_ ABSL_GUARDED_BY(mu_);
+  PurgeMarks purge_marks_ ABSL_GUARDED_BY(mu_);
 
   int64_t body_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // Of bodies in memory, where there is a journal.
   int64_t kept_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // What the journal has of the tasks there are.

@@ -29,20 +29,8 @@ absl::StatusOr<Record*> MemoryStore::CancelOne(const ChangeRequest& request, abs
       break;
     case v1::TASK_STATE_SCHEDULED:
     case v1::TASK_STATE_QUEUED:
-      record->Grown().output.error = KeepError(task::ToProto(
-          task::Error(absl::StatusCode::kCancelled, "CANCELLED", "cancelled before an attempt was running")));
-      End(record, v1::TASK_STATE_CANCELLED, now, deferred);
-      break;
     case v1::TASK_STATE_RUNNING:
-      if (record->history->cancel_requested) break;
-      record->history->cancel_requested = true;
-      ++record->revision;
-      LogCancelRequested(*record);
-      deferred.push_back(
-          [holder = record->history->holder,
-           lease = Lease{record->name(), record->history->lease_token}](const absl::Status& safe) {
-            if (safe.ok()) holder->OnCancelRequested(lease);
-          });
+      CancelRecord(record, now, deferred);
       break;
     default: {
       const std::string& state = v1::TaskState_Name(record->state);
@@ -66,6 +54,11 @@ absl::StatusOr<Record*> MemoryStore::RetryOne(const ChangeRequest& request, absl
         absl::StatusCode::kFailedPrecondition, record->ended() ? "TASK_SUCCEEDED" : "TASK_NOT_ENDED",
         absl::StrCat("'", request.name, "' cannot be retried: it is ", state), {{"state", state}});
   }
+  if (const Lineage* const cancelled = Lineages::CancelledAbove(record->lineage()); cancelled != nullptr) {
+    return task::Error(absl::StatusCode::kFailedPrecondition, "BEING_CANCELLED",
+                       absl::StrCat("'", request.name, "' cannot be retried yet: descendants of '",
+                                    cancelled->Name(), "' are being cancelled"));
+  }
   absl::Status possible = CheckHandler(record->kind);
   if (possible.ok()) possible = CheckRoom(*queue, 1, record->bytes());
   if (!possible.ok()) return possible;
@@ -75,6 +68,7 @@ absl::StatusOr<Record*> MemoryStore::RetryOne(const ChangeRequest& request, absl
   record->history->expires = absl::InfiniteFuture();
   record->history->tries = 0;
   record->history->output.end = absl::InfiniteFuture();
+  if (record->lineage() != nullptr) lineages_.Revived(record->lineage());
   JoinKeyLine(record);
   Enqueue(record, /*again=*/false, now, deferred);
   return record;

@@ -57,6 +57,10 @@ class MemoryStore::Compaction {
       for (const auto& [name, queue] : store_.queues_) {
         if (queue->revision != 0) store_.LogQueue(*queue);
       }
+      for (const auto& [name, lease] : store_.purge_marks_.all()) store_.LogQueuePurged(name, lease);
+      for (const Lineage* place : store_.lineages_.cancelled()) {
+        store_.LogDescendantsCancelled(place->order, /*over=*/false);
+      }
       store_.journal_->EndGroup();
     }
     if (counts) {

@@ -56,6 +56,15 @@ void DescribeTask(const Record& record, TaskAdded& added) {
     added.set_script_version(version->script->version);
   }
   added.set_body_bytes(record.body_size);
+  const Lineage* const place = record.lineage();
+  if (place == nullptr || place->parent == nullptr) return;
+  added.set_family_since(place->root->since);
+  for (int32_t depth = 0; depth < place->depth; ++depth) added.add_ancestors();
+  for (const Lineage* above = place->parent; above != nullptr; above = above->parent) {
+    Ancestor& ancestor = *added.mutable_ancestors(above->depth);
+    ancestor.set_order(above->order);
+    ancestor.set_name(above->Name());
+  }
 }
 
 }  // namespace
@@ -147,6 +156,26 @@ void MemoryStore::LogForgotten(const Record& record) {
   if (journal_ == nullptr) return;
   Change& change = NewChange();
   change.mutable_task_forgotten()->set_order(record.order);
+  Say(change);
+}
+
+void MemoryStore::LogDescendantsCancelled(uint64_t order, bool over) {
+  if (journal_ == nullptr) return;
+  Change& change = NewChange();
+  change.mutable_descendants_cancelled()->set_order(order);
+  change.mutable_descendants_cancelled()->set_over(over);
+  Say(change);
+}
+
+void MemoryStore::LogUncancelled() {
+  for (const uint64_t order : lineages_.TakeUncancelled()) LogDescendantsCancelled(order, /*over=*/true);
+}
+
+void MemoryStore::LogQueuePurged(const std::string& name, uint64_t lease) {
+  if (journal_ == nullptr) return;
+  Change& change = NewChange();
+  change.mutable_queue_purged()->set_name(name);
+  change.mutable_queue_purged()->set_lease(lease);
   Say(change);
 }
 

@@ -67,6 +67,10 @@ void MemoryStore::End(Record* record, v1::TaskState state, absl::Time now, Defer
   queue->ended.emplace_hint(queue->ended.end(), record->position, record);
   ended_.emplace_hint(ended_.end(), record->position, record);
   LeaveKeyLine(record);
+  if (record->lineage() != nullptr) {
+    lineages_.Ended(record->lineage());
+    LogUncancelled();
+  }
   NotifyWatchers(record, deferred);
   if (queue->settings.has_retention()) ended_in_.push_back(queue);
 }
@@ -115,6 +119,10 @@ void MemoryStore::Forget(Record* record, Deferred& deferred) {
     if (record->waiting) queue->lines[static_cast<size_t>(record->kind)].Remove(record);
     queue->live_bytes -= record->bytes();
     LeaveKeyLine(record);
+  }
+  if (Lineage* const place = record->lineage(); place != nullptr) {
+    lineages_.Forgotten(place, /*lived=*/!record->ended());
+    LogUncancelled();
   }
   queue->Moved(record->state, v1::TASK_STATE_UNSPECIFIED);
   queue->records.erase(record->order);
@@ -228,6 +236,7 @@ void MemoryStore::RunAlarms() {
       }
     }
     if (!purges_.empty() && !PurgeSome(purges_.front(), deferred)) purges_.pop_front();
+    if (!sweeps_.empty() && !SweepSome(sweeps_.front(), now, deferred)) sweeps_.pop_front();
     MatchClaims(now, deferred);
     ForgetOldTasks(now, deferred);
     ForgetOldRequestIds(now);
@@ -242,7 +251,7 @@ void MemoryStore::RunAlarms() {
 absl::Time MemoryStore::Now() const { return options_.clock ? options_.clock() : absl::Now(); }
 
 absl::Time MemoryStore::NextAlarm() const {
-  if (!purges_.empty()) return absl::InfinitePast();
+  if (!purges_.empty() || !sweeps_.empty()) return absl::InfinitePast();
   absl::Time next = alarms_.empty() ? absl::InfiniteFuture() : alarms_.begin()->time;
   if (!ended_.empty()) {
     const Record* const oldest = ended_.begin()->second;

@@ -215,7 +215,7 @@ void MemoryStore::SetQueueState(std::string name, v1::QueueState state,
 }
 
 bool MemoryStore::PurgeSome(Purge& purge, Deferred& deferred) {
-  Queue* queue = FindQueue(purge.queue);
+  Queue* queue = FindQueue(purge.queue);  // It does not go while it is purged.
   for (int step = 0; queue != nullptr && refusal_.ok(); ++step) {
     const auto it = queue->records.upper_bound(purge.after_order);
     if (it == queue->records.end() || it->first > purge.last_order) break;
@@ -224,9 +224,11 @@ bool MemoryStore::PurgeSome(Purge& purge, Deferred& deferred) {
     purge.after_order = record->order;
     if (record->state != v1::TASK_STATE_QUEUED && record->state != v1::TASK_STATE_SCHEDULED) continue;
     ++purge.purged;
-    const bool last = queue->records.size() == 1;
     Forget(record, deferred);
-    if (last) break;  // The queue may have gone with it.
+  }
+  if (queue != nullptr && --queue->purges == 0) {
+    turns_.Offer(queue);
+    DisposeOf(queue);
   }
   deferred.push_back(Answer(std::move(purge.done), absl::StatusOr<int64_t>(purge.purged)));
   return false;
@@ -240,6 +242,10 @@ void MemoryStore::PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>>
       absl::StatusOr<int64_t> refused = refusal_.ok() ? task::NotFound("queue", name) : refusal_;
       deferred.push_back(Answer(std::move(done), std::move(refused)));
     } else {
+      // Nothing that is there starts any more, and what runs may make nothing for this queue.
+      ++FindQueue(name)->purges;
+      purge_marks_.Set(name, next_lease_token_);
+      LogQueuePurged(name, next_lease_token_);
       Purge purge{std::move(name), 0, next_order_ - 1, 0, std::move(done)};
       // What is left is for the alarm thread, so that no caller waits for a long purge.
       if (PurgeSome(purge, deferred)) {

@@ -64,6 +64,17 @@ absl::Status MemoryStore::Replay::Apply(JournalPlace place, absl::string_view te
       return RequestCancel(change.task_cancel_requested().order());
     case Change::kTaskForgotten:
       return Forget(change.task_forgotten().order());
+    case Change::kDescendantsCancelled:
+      if (change.descendants_cancelled().over()) {
+        cancelled_.erase(change.descendants_cancelled().order());
+      } else {
+        cancelled_.insert(change.descendants_cancelled().order());
+      }
+      return absl::OkStatus();
+    case Change::kQueuePurged:
+      store_.purge_marks_.Set(change.queue_purged().name(), change.queue_purged().lease());
+      store_.next_lease_token_ = std::max(store_.next_lease_token_, change.queue_purged().lease());
+      return absl::OkStatus();
     case Change::kQueueSet:
       return SetQueue(change.queue_set());
     case Change::kScriptPut:
@@ -113,6 +124,13 @@ absl::Status MemoryStore::Replay::Add(JournalPlace place, const TaskAdded& added
   record->place = place;
   store_.CountAdded(*record, bytes);
   if (!added.script().empty()) script_of_[record->order] = {added.script(), added.script_version()};
+  if (added.ancestors_size() > 0) {
+    Descent& descent = descents_[record->order];
+    descent.since = added.family_since();
+    for (const Ancestor& ancestor : added.ancestors()) {
+      descent.ancestors.emplace_back(ancestor.order(), ancestor.name());
+    }
+  }
   by_order_.emplace_hint(by_order_.end(), record->order, record);
   store_.records_.Prefetch(added.name());
   new_.push_back(std::move(owned));
@@ -186,6 +204,7 @@ absl::Status MemoryStore::Replay::Forget(uint64_t order) {
   record->queue->records.erase(order);
   by_order_.erase(order);
   if (!script_of_.empty()) script_of_.erase(order);
+  if (!descents_.empty()) descents_.erase(order);
   store_.kept_bytes_ -= record->logged_bytes;
   store_.records_.Erase(*record);
   return absl::OkStatus();
@@ -266,9 +285,34 @@ absl::Status MemoryStore::Replay::FinishScripts() {
   return absl::OkStatus();
 }
 
+void MemoryStore::Replay::FinishLineages() {
+  Lineages& lineages = store_.lineages_;
+  // By order, so that a task that is there has its place before those below it ask for it.
+  for (auto& [order, descent] : descents_) {
+    Lineage* above = nullptr;
+    for (auto& [ancestor, name] : descent.ancestors) {
+      above = lineages.Restore(ancestor, above, std::move(name), Find(ancestor));
+    }
+    above->root->since = std::max(above->root->since, descent.since);
+    store_.next_lease_token_ = std::max(store_.next_lease_token_, descent.since + 1);
+    Record* const record = Find(order);
+    Lineage* const place = lineages.Restore(order, above, "", record);
+    if (!record->ended()) lineages.Revived(place);
+  }
+  descents_.clear();
+  for (const uint64_t order : cancelled_) {
+    Lineage* const place = lineages.Find(order);
+    // Whoever asked for it is gone; what it was to end is not.
+    if (place != nullptr && lineages.Cancel(place)) {
+      store_.sweeps_.push_back({place->Name(), order, 0, 0, nullptr});
+    }
+  }
+}
+
 absl::Status MemoryStore::Replay::Finish() {
   if (absl::Status named = Name(0); !named.ok()) return named;
   if (absl::Status finished = FinishScripts(); !finished.ok()) return finished;
+  FinishLineages();
   const absl::Time now = store_.Now();
   for (const auto& [name, queue] : store_.queues_) {
     if (queue->settings.has_rate_limit()) queue->bucket.Configure(queue->settings.rate_limit(), now);

@@ -13,6 +13,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -50,6 +51,8 @@ class MemoryStore::Replay {
   absl::Status RequestCancel(uint64_t order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   absl::Status Forget(uint64_t order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   absl::Status SetQueue(const QueueSet& set) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  // Gives the tasks that scripts have made their places in their families.
+  void FinishLineages() ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   absl::Status PutScript(JournalPlace place, ScriptPut& put) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   absl::Status DeleteScript(const std::string& name);
   absl::Status DropPart(const PartDropped& dropped) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
@@ -101,6 +104,13 @@ class MemoryStore::Replay {
       by_order_{&by_order_memory_};
   absl::flat_hash_map<uint64_t, absl::Time> due_;  // Of those that are SCHEDULED, by order.
   absl::flat_hash_map<uint64_t, std::pair<std::string, int64_t>> script_of_;  // The same: name and version.
+  // What is said of the families, until it is known which tasks are there.
+  struct Descent {
+    std::vector<std::pair<uint64_t, std::string>> ancestors;  // Order and name; the root first.
+    uint64_t since = 0;
+  };
+  absl::btree_map<uint64_t, Descent> descents_;  // By order.
+  absl::btree_set<uint64_t> cancelled_;          // With their descendants, by order.
   absl::btree_map<std::string, Script> scripts_;
   // Some of the oldest parts are not there any more.
   bool parts_missing_ = false;

@@ -135,6 +135,11 @@ absl::StatusOr<MemoryStore::Place> MemoryStore::Complete(const Submission& submi
     if (place.script == nullptr) return task::NotFound("script", task.lua().script(), "task.lua.script");
     task.mutable_lua()->set_script_version(place.script->script->version);
   }
+  if (submission.submitter != nullptr) {
+    const absl::StatusOr<Record*> submitter = FindSubmitter(submission);
+    if (!submitter.ok()) return submitter.status();
+    place.submitter = *submitter;
+  }
   const absl::StatusOr<Queue*> queue = FindOrCreateQueue(task::QueueOf(task.name()));
   if (!queue.ok()) return queue.status();
   place.queue = *queue;
@@ -239,6 +244,9 @@ void MemoryStore::Add(const Submission& submission, Place place, absl::Time now,
   if (place.script != nullptr) {
     ScriptRegistry::Hold(place.script);
     record->set_script(place.script);
+  }
+  if (place.submitter != nullptr) {
+    lineages_.Add(lineages_.Of(*place.submitter), *record, submission.submitter->token);
   }
   JoinKeyLine(record);
   if (due > now) {

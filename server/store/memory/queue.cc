@@ -30,14 +30,15 @@ Record* WaitingLine::First() const {
 }
 
 v1::HeldBy Queue::HeldBack(absl::Time now) {
-  if (paused) return v1::HELD_BY_PAUSE;
+  if (paused || purges > 0) return v1::HELD_BY_PAUSE;
   if (settings.max_running() > 0 && running() >= settings.max_running()) return v1::HELD_BY_MAX_RUNNING;
   if (!bucket.HasToken(now)) return v1::HELD_BY_RATE_LIMIT;
   return v1::HELD_BY_UNSPECIFIED;
 }
 
 bool Queue::Disposable() const {
-  return !permanent && !paused && records.empty() && watchers.empty() && settings.ByteSizeLong() == 0;
+  return !permanent && !paused && purges == 0 && records.empty() && watchers.empty() &&
+         settings.ByteSizeLong() == 0;
 }
 
 v1::Queue Queue::View() const {

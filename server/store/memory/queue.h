@@ -77,6 +77,7 @@ struct Queue {
 
   v1::Queue settings;  // Without name, state and etag.
   bool paused = false;
+  int purges = 0;         // Under way.
   uint64_t revision = 0;  // Of settings and pause; unique in the store.
 
   std::array<int64_t, v1::TaskState_ARRAYSIZE> by_state{};

@@ -21,6 +21,7 @@ class TaskAdded;
 class TaskMoved;
 class TaskPast;
 struct KeyLine;
+struct Lineage;
 struct Queue;
 struct ScriptVersion;
 
@@ -61,6 +62,8 @@ struct History {
   // Where there is an ordering key: the tasks that share it, and the place among them, until it has ended.
   KeyLine* key_line = nullptr;
   uint64_t key_position = 0;
+  // Where it was made by a script, or its script has made others.
+  Lineage* lineage = nullptr;
 };
 
 // A task as it was at one moment. Its body may have to be read yet.
@@ -99,6 +102,7 @@ struct Record {
   absl::Time create_time() const { return absl::FromUnixNanos(create_nanos); }
   absl::Time queued_time() const { return history == nullptr ? create_time() : history->queued_time.get(); }
   absl::Time expires() const { return history == nullptr ? absl::InfiniteFuture() : history->expires.get(); }
+  Lineage* lineage() const { return history == nullptr ? nullptr : history->lineage; }
   KeyLine* key_line() const { return history == nullptr ? nullptr : history->key_line; }
 
   // What the client asked for, with defaults; its body is in memory.

@@ -34,6 +34,11 @@ bool Model::HasRoom(const std::string& queue) const {
 
 void Model::Submit(Task task) {
   task.order = ++counter_;
+  places_[task.order] = {task.id, task.parent, task.order};
+  if (task.parent != 0) {
+    places_[task.order].root = places_[task.parent].root;
+    places_[task.order].depth = places_[task.parent].depth + 1;
+  }
   task.key_position = ++counter_;
   if (task.due > now_) {
     Enter(task, v1::TASK_STATE_SCHEDULED);
@@ -69,6 +74,7 @@ Model::Task* Model::NextOf(const std::string& queue) {
 }
 
 void Model::Start(Task& task, uint64_t token, absl::Time lease_end) {
+  last_token_ = std::max(last_token_, token);
   ++task.attempts;
   ++task.tries;
   task.token = token;
@@ -100,6 +106,77 @@ void Model::Cancel(Task& task) {
   if (task.state == v1::TASK_STATE_RUNNING) task.cancel_requested = true;
 }
 
+Model::Task* Model::At(uint64_t order) {
+  Task* const task = Find(places_.at(order).id);
+  return task != nullptr && task->order == order ? task : nullptr;
+}
+
+bool Model::IsBelow(uint64_t order, uint64_t above) const {
+  while (order != 0 && order != above) order = places_.at(order).parent;
+  return order == above;
+}
+
+std::vector<Model::Task*> Model::LivingBelow(uint64_t above) {
+  std::map<uint64_t, Task*> below;
+  for (auto& [id, task] : tasks_) {
+    if (task.live() && task.order != above && IsBelow(task.order, above)) below[task.order] = &task;
+  }
+  std::vector<Task*> living;
+  for (const auto& [order, task] : below) living.push_back(task);
+  return living;
+}
+
+bool Model::IsBeingCancelled(uint64_t order) {
+  for (; order != 0; order = places_[order].parent) {
+    if (cancelled_.count(order) > 0) return true;
+  }
+  return false;
+}
+
+void Model::SettleCancels() {
+  std::erase_if(cancelled_, [this](uint64_t order) {
+    const Task* const task = At(order);
+    return LivingBelow(order).empty() && (task == nullptr || !task->live());
+  });
+}
+
+std::string Model::WhyNot(const Task& by, const std::string& queue) {
+  if (by.cancel_requested || IsBeingCancelled(by.order)) return "SUBMITTER_CANCELLED";
+  Place& root = places_[places_[by.order].root];
+  const auto living = LivingBelow(places_[by.order].root);
+  const uint64_t since = living.empty() ? by.token : root.since;
+  const auto purged = purged_at_.find(queue);
+  if (purged != purged_at_.end() && since <= purged->second) return "QUEUE_PURGED";
+  if (places_[by.order].depth == kMaxDepth) return "MAX_TASK_DEPTH";
+  return living.size() >= kMaxDescendants ? "MAX_TASK_DESCENDANTS" : "";
+}
+
+void Model::SubmitBy(const Task& by, Task task) {
+  const uint64_t root = places_[by.order].root;
+  if (LivingBelow(root).empty()) places_[root].since = by.token;
+  task.parent = by.order;
+  Submit(std::move(task));
+}
+
+uint64_t Model::FamilyHead(const std::string& id) {
+  if (const Task* const task = Find(id)) return task->order;
+  uint64_t head = 0;
+  for (const auto& entry : tasks_) {
+    for (uint64_t order = entry.second.parent; order != 0; order = places_[order].parent) {
+      if (places_[order].id == id) head = std::max(head, order);
+    }
+  }
+  return head;
+}
+
+int64_t Model::CancelTree(uint64_t order) {
+  const std::vector<Task*> living = LivingBelow(order);
+  if (!living.empty()) cancelled_.insert(order);
+  if (Task* const task = At(order)) Cancel(*task);
+  for (Task* task : living) Cancel(*task);
+  return static_cast<int64_t>(living.size());
+}
+
 void Model::Retry(Task& task) {
   task.tries = 0;
   task.key_position = ++counter_;
@@ -113,6 +190,7 @@ void Model::Report(Task& task, bool progress) {
 }
 
 int64_t Model::Purge(const std::string& queue) {
+  purged_at_[queue] = last_token_;
   return static_cast<int64_t>(std::erase_if(
       tasks_, [&](const auto& entry) { return entry.second.queue == queue && entry.second.waits(); }));
 }

@@ -38,7 +38,7 @@ class Comparison {
       fixture_.Reopen();
       model_.Restart();
     }
-    switch (Pick(17)) {
+    switch (Pick(18)) {
       case 0:
       case 1:
       case 2:
@@ -80,7 +80,11 @@ class Comparison {
       case 16:
         ChangeOrCompareScript();
         break;
+      case 17:
+        CancelTree();
+        break;
     }
+    model_.SettleCancels();
     for (const std::string& id : model_.Old()) Forget(id);
   }
 
@@ -88,6 +92,8 @@ class Comparison {
   static StoreOptions Options() {
     StoreOptions options;
     options.max_queue_tasks = kMaxLive;
+    options.max_task_depth = Model::kMaxDepth;
+    options.max_task_descendants = Model::kMaxDescendants;
     options.max_ended_age = absl::Hours(1'000'000);
     return options;
   }
@@ -137,16 +143,31 @@ class Comparison {
 
   void Submit() {
     const Model::Task task = NewTask(AnyId());
-    const auto result = fixture_.Submit(ToSubmission(task));
+    Wanted wanted = ToSubmission(task);
+    // Sometimes it is a script that makes it.
+    if (!leases_.empty() && Pick(2) == 0)
+      wanted.submitter = &leases_[static_cast<size_t>(Pick(static_cast<int>(leases_.size())))];
+    const Model::Task* const by = wanted.submitter == nullptr ? nullptr : Holder(*wanted.submitter);
+    const std::string why_not = wanted.submitter == nullptr ? ""
+                                : by == nullptr             ? "STALE_LEASE"
+                                                            : model_.WhyNot(*by, task.queue);
+    const auto result = fixture_.Submit(std::move(wanted));
     if (model_.Find(task.id) != nullptr) {
       EXPECT_TRUE(absl::IsAlreadyExists(result.status())) << result.status();
     } else if (!HasItsScript(task)) {
       EXPECT_TRUE(absl::IsNotFound(result.status())) << result.status();
+    } else if (!why_not.empty()) {
+      EXPECT_EQ(ReasonOf(result.status()), why_not);
     } else if (!model_.HasRoom(task.queue)) {
       EXPECT_TRUE(absl::IsResourceExhausted(result.status())) << result.status();
     } else {
       EXPECT_TRUE(result.ok()) << result.status();
-      model_.Submit(task);
+      if (by == nullptr) {
+        model_.Submit(task);
+      } else {
+        EXPECT_EQ(result->parent_task(), NameOf(by->id));
+        model_.SubmitBy(*by, task);
+      }
     }
   }
 
@@ -251,6 +272,21 @@ class Comparison {
     }
   }
 
+  void CancelTree() {
+    const std::string id = AnyId();
+    const uint64_t head = model_.FamilyHead(id);
+    const auto result = StoreFixture::Await<absl::StatusOr<CancelledTree>>([&](auto done) {
+      fixture_.store().CancelTree({NameOf(id), ""}, std::move(done));
+    });
+    ASSERT_EQ(result.ok(), head != 0) << result.status();
+    if (head == 0) return;
+    EXPECT_EQ(result->descendants, model_.CancelTree(head));
+    const Model::Task* const task = model_.Find(id);
+    ASSERT_EQ(result->task.has_value(), task != nullptr);
+    if (task == nullptr) return;
+    EXPECT_EQ(result->task->state(), task->state);
+  }
+
   void RetryOrDelete() {
     const std::string id = AnyId();
     Model::Task* task = model_.Find(id);
@@ -262,6 +298,8 @@ class Comparison {
         EXPECT_TRUE(absl::IsNotFound(result.status()));
       } else if (task->live() || task->state == v1::TASK_STATE_SUCCEEDED) {
         EXPECT_TRUE(absl::IsFailedPrecondition(result.status()));
+      } else if (model_.IsBeingCancelled(task->order)) {
+        EXPECT_EQ(ReasonOf(result.status()), "BEING_CANCELLED");
       } else if (!model_.HasRoom(task->queue)) {
         EXPECT_TRUE(absl::IsResourceExhausted(result.status()));
       } else {

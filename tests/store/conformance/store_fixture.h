@@ -13,9 +13,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "google/rpc/error_details.pb.h"
 #include "server/store/store_options.h"
 #include "server/store/task_store.h"
 #include "server/task/duration.h"
+#include "server/task/errors.h"
 #include "server/task/name.h"
 
 // The cases that every store must pass: each TEST_P(StoreConformance, ...) of this folder. A store's own test
@@ -46,13 +48,24 @@ inline std::vector<std::string> Ids(const std::vector<ClaimedTask>& claimed) {
   return ids;
 }
 
+// What the error's ErrorInfo says; empty where there is none.
+inline std::string ReasonOf(const absl::Status& status) {
+  google::rpc::ErrorInfo info;
+  const google::rpc::Status proto = task::ToProto(status);
+  for (const auto& detail : proto.details()) {
+    if (detail.UnpackTo(&info)) return info.reason();
+  }
+  return "";
+}
+
 // A submission that owns its task.
 struct Wanted {
   std::unique_ptr<v1::Task> task = std::make_unique<v1::Task>();
   std::string request_id;
   bool validate_only = false;
+  const Lease* submitter = nullptr;
 
-  Submission submission() const { return {task.get(), request_id, validate_only}; }
+  Submission submission() const { return {task.get(), request_id, validate_only, submitter}; }
 };
 
 // A store on a clock that the test moves. Its calls wait for their answers.
@@ -142,6 +155,12 @@ class StoreFixture : public LeaseHolder {
     return Submit(all, SubmitMode::kEach).at(0);
   }
 
+  // As the script of an attempt would.
+  absl::StatusOr<v1::Task> SubmitAs(const Lease& submitter, Wanted wanted) {
+    wanted.submitter = &submitter;
+    return Submit(std::move(wanted));
+  }
+
   // What may start now, at most `max` tasks.
   std::vector<ClaimedTask> Claim(int max = 1, absl::Duration lease = absl::Seconds(30),
                                  task::HandlerKind kind = task::HandlerKind::kLua) {
@@ -194,6 +213,14 @@ class StoreFixture : public LeaseHolder {
              store().Cancel({{task::TaskName("queues/default", id), etag}}, std::move(done));
            })
         .at(0);
+  }
+
+  // What the call does by and by is done when it returns.
+  absl::StatusOr<CancelledTree> CancelTree(const std::string& id, const std::string& etag = "") {
+    return Await<absl::StatusOr<CancelledTree>>([&](auto done) {
+      store().CancelTree({task::TaskName("queues/default", id), etag}, std::move(done));
+      for (int i = 0; i < 100; ++i) under_test_.run_alarms();
+    });
   }
 
   absl::StatusOr<v1::Task> Retry(const std::string& id, const std::string& etag = "") {

@@ -112,7 +112,9 @@ class Changes {
       SetQueueOrScript(change);
     } else if (kind == 14) {
       RememberOrDrop(*known, change);
-    } else if (input_.Wrong()) {
+    } else if (!input_.Wrong()) {
+      CancelOrPurge(*known, change);
+    } else {
       // Whatever the bytes are.
       const absl::string_view bytes = input_.Bytes(input_.Byte());
       all_.push_back({std::string(bytes), "", true});
@@ -178,7 +180,29 @@ class Changes {
       added.set_script(input_.Text("scripts/s"));
       added.set_script_version(input_.Number(script_version_));
     }
+    if (input_.Byte() % 4 == 0) AddAncestors(known, added);
     MakeBody(added);
+  }
+
+  void AddAncestors(const Known& known, TaskAdded& added) {
+    for (const Known& other : tasks_) {
+      if (input_.Flag(other.order >= known.order) || input_.Byte() % 2 == 0) continue;
+      Ancestor& ancestor = *added.add_ancestors();
+      ancestor.set_order(input_.Number(other.order));
+      ancestor.set_name(input_.Text(other.name));
+    }
+    added.set_family_since(input_.Number(next_token_));
+  }
+
+  void CancelOrPurge(const Known& known, Change& change) {
+    if (input_.Byte() % 2 == 0) {
+      DescendantsCancelled& cancelled = *change.mutable_descendants_cancelled();
+      cancelled.set_order(input_.Number(known.order));
+      cancelled.set_over(input_.Byte() % 4 == 0);
+      return;
+    }
+    change.mutable_queue_purged()->set_name(input_.Text(QueueName()));
+    change.mutable_queue_purged()->set_lease(input_.Number(next_token_));
   }
 
   void SayAgain(Known& known, TaskAdded& added) {
