@@ -24,8 +24,10 @@ namespace {
 
 constexpr absl::Duration kMaxWait = absl::Hours(1);
 
-// Events that go into one frame at most.
+// Events that go into one frame at most, and bytes of more than one: what a client does not read stays with
+// it in the server.
 constexpr int kMaxFrameEvents = 256;
+constexpr int64_t kMaxFrameBytes = 64 << 10;
 
 using Events = absl::StatusOr<store::EventBatch>;
 using EventMailbox = rpc::Mailbox<Events>;
@@ -97,7 +99,7 @@ rpc::Call TasksService::WaitTask(rpc::Loop& loop) {
     rpc::Deadline deadline(loop, absl::Now() + timeout, [&] { mailbox->Close(absl::OkStatus()); });
     int64_t after_sequence = 0;
     for (bool ended = false; !ended && status.ok();) {
-      store::WatchRequest watch{call.request.name(), after_sequence, kMaxFrameEvents};
+      store::WatchRequest watch{call.request.name(), after_sequence, kMaxFrameEvents, kMaxFrameBytes};
       const store::WaitId id =
           store_->Watch(std::move(watch), [mailbox](Events batch) { mailbox->Push(std::move(batch)); });
       std::optional<Events> received = co_await mailbox->Receive();
@@ -178,6 +180,7 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
   bool last_frame = false;  // `response` holds it; it goes out with the status.
   if (status.ok()) {
     watch.max_events = kMaxFrameEvents;
+    watch.max_bytes = kMaxFrameBytes;
     // Holds one batch, and the end of the linger. The store keeps the rest, whatever the reader's pace.
     auto mailbox = std::make_shared<EventMailbox>(loop, 2);
     membership.emplace(Of(loop).streams, CloseMailbox(mailbox));
@@ -253,7 +256,8 @@ rpc::Call TasksService::WatchQueue(rpc::Loop& loop) {
   }
   if (status.ok()) status = intake_.CheckOpen();
   if (status.ok()) {
-    store::WatchQueueRequest watch{request.parent(), request.after_position(), kMaxFrameEvents};
+    store::WatchQueueRequest watch{request.parent(), request.after_position(), kMaxFrameEvents,
+                                   kMaxFrameBytes};
     // Holds one batch, and the mark of the start. The store keeps the rest, whatever the reader's pace.
     auto mailbox = std::make_shared<QueueEventMailbox>(loop, 2);
     membership.emplace(Of(loop).streams, CloseMailbox(mailbox));

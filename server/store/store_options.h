@@ -16,6 +16,9 @@ namespace errand::store {
 
 // What every store is bounded by. A queue's settings can only make its own bounds tighter.
 struct StoreOptions {
+  // What all that is kept in memory may take, about. Its parts have shares of it (memory_budget.h): what has
+  // not ended is refused where it would be too much, what has ended goes, the oldest first.
+  int64_t max_memory_bytes = int64_t{4} << 30;
   // Bounds of each queue, over its tasks that have not ended.
   int64_t max_queue_tasks = 1'000'000;
   int64_t max_queue_bytes = int64_t{1} << 30;
@@ -32,6 +35,7 @@ struct StoreOptions {
   absl::Duration max_ended_age = absl::Hours(1);
   // Events kept of each task; the oldest go first.
   size_t max_task_events = 1'000;
+  int64_t max_task_event_bytes = int64_t{4} << 20;
   // Events kept of each queue that is watched; the oldest go first.
   size_t max_queue_events = 10'000;
   // How far a task that a script makes may be below the one that a client made, at most 100, and how many

@@ -27,7 +27,7 @@
 // thread, maybe before the call returns, and never with a lock of the store held; it must not block. Results
 // stand in the order of what was asked. Errors are made with task/errors.h:
 //   NOT_FOUND            no such task, queue or script
-//   RESOURCE_EXHAUSTED   the queue is full, or there are too many scripts
+//   RESOURCE_EXHAUSTED   the queue or the memory is full, or there are too many scripts
 //   FAILED_PRECONDITION  an illegal move: a stale lease, a task that has ended, or has not
 //   ABORTED              the etag given is not that of the task or queue
 //   UNAVAILABLE          the store is closed, or its medium failed
@@ -166,6 +166,7 @@ struct WatchRequest {
   std::string name;
   int64_t after_sequence = 0;
   int max_events = 256;
+  int64_t max_bytes = int64_t{1} << 20;  // Fewer events, but one, where they would be more.
 };
 
 // A part of the events of all tasks of a queue, in order; within each task without a gap, but for progress
@@ -179,6 +180,7 @@ struct WatchQueueRequest {
   std::string queue;           // `queues/{queue}`.
   int64_t after_position = 0;  // 0: from now on.
   int max_events = 256;
+  int64_t max_bytes = int64_t{1} << 20;  // As in WatchRequest.
 };
 
 // A page of what is listed by name.
@@ -295,6 +297,9 @@ class TaskStore {
   virtual void ListScripts(NamePage request, Callback<absl::StatusOr<ScriptPage>> done) = 0;
   // Forgets the name; tasks keep the versions that they have. No version of the name is ever used again.
   virtual void DeleteScript(std::string name, Callback<absl::Status> done) = 0;
+
+  // What all that is kept in memory takes, about.
+  virtual int64_t MemoryBytes() = 0;
 
   // Calls the callback of an outstanding Claim, Watch or WatchQueue. Nothing happens if that was called
   // already.

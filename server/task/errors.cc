@@ -124,6 +124,18 @@ absl::Status QueueFull(absl::string_view queue, absl::string_view problem, absl:
   return status;
 }
 
+absl::Status MemoryFull(absl::string_view problem, absl::Duration retry_after) {
+  absl::Status status = Error(absl::StatusCode::kResourceExhausted, "MEMORY_FULL",
+                              absl::StrCat("the server's memory is full: ", problem));
+  google::rpc::QuotaFailure quota;
+  auto* violation = quota.add_violations();
+  violation->set_subject("memory");
+  violation->set_description(std::string(problem));
+  Attach(status, quota);
+  AttachRetryInfo(status, retry_after);
+  return status;
+}
+
 absl::Status DiskFull(absl::Duration retry_after) {
   absl::Status status = Error(
       absl::StatusCode::kResourceExhausted, "DISK_FULL",

@@ -45,6 +45,9 @@ absl::Status NoHandler(absl::string_view kind, absl::string_view why);
 // RESOURCE_EXHAUSTED / QUEUE_FULL with a QuotaFailure and a RetryInfo.
 absl::Status QueueFull(absl::string_view queue, absl::string_view problem, absl::Duration retry_after);
 
+// RESOURCE_EXHAUSTED / MEMORY_FULL with a QuotaFailure and a RetryInfo.
+absl::Status MemoryFull(absl::string_view problem, absl::Duration retry_after);
+
 // RESOURCE_EXHAUSTED / SCRIPTS_FULL with a QuotaFailure.
 absl::Status ScriptsFull(absl::string_view problem);
 

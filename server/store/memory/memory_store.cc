@@ -33,7 +33,8 @@ MemoryStore::MemoryStore(StoreOptions options) : MemoryStore(std::move(options),
 MemoryStore::MemoryStore(StoreOptions options, std::unique_ptr<Journal> journal)
     : options_(std::move(options)),
       journal_(std::move(journal)),
-      scripts_(options_.max_scripts, options_.max_script_bytes) {
+      budget_(options_.max_memory_bytes),
+      scripts_(options_.max_scripts, std::min(options_.max_script_bytes, budget_.scripts_bound())) {
   const std::string default_queue(task::kDefaultQueue);
   queues_.emplace(default_queue, std::make_unique<Queue>(default_queue, /*is_permanent=*/true));
   for (const std::string& name : options_.fixed_queues) {
@@ -100,6 +101,7 @@ void MemoryStore::DropBody(Record* record) {
   if (journal_ == nullptr || record->body == nullptr) return;
   body_bytes_ -= record->body_size;
   record->body = nullptr;
+  CountBodyGone(*record);
 }
 
 void MemoryStore::Describe(const absl::StatusOr<Record*>& found, v1::TaskView view, Snapshots& tasks,
@@ -186,8 +188,13 @@ void MemoryStore::Append(std::vector<Report> reports) {
       if (record == nullptr) continue;
       const bool replaces = record->Replaces(report.event);
       LogReport(*record, report.event, replaces, now);
-      CountLogged(*record,
-                  record->AddReport(std::move(report.event), replaces, now, options_.max_task_events));
+      // Where memory is short a task's events do not become more.
+      const int64_t max_bytes = budget_.IsOver(Kept::kLive) && record->history != nullptr
+                                    ? std::min(record->history->event_bytes, options_.max_task_event_bytes)
+                                    : options_.max_task_event_bytes;
+      CountLogged(*record, record->AddReport(std::move(report.event), replaces, now, options_.max_task_events,
+                                             max_bytes));
+      Recount(*record);
       NotifyWatchers(record, deferred);
     }
     Commit(deferred);
@@ -354,10 +361,11 @@ WaitId MemoryStore::Watch(WatchRequest request, Callback<absl::StatusOr<EventBat
       const int64_t after = std::max(request.after_sequence, record->oldest_sequence() - 1);
       if (after == record->latest_sequence() && !record->ended()) {
         record->Grown().watchers.push_back(id);
+        Recount(*record);
         watchers_.emplace(id, Watcher{record, std::move(request), std::move(done)});
         return id;
       }
-      batch = record->EventsAfter(after, request.max_events);
+      batch = record->EventsAfter(after, request.max_events, request.max_bytes);
     }
     deferred.push_back(Answer(std::move(done), std::move(batch)));
     Commit(deferred);

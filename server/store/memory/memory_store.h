@@ -21,6 +21,7 @@
 #include "google/protobuf/arena.h"
 #include "server/store/memory/journal.h"
 #include "server/store/memory/lineage.h"
+#include "server/store/memory/memory_budget.h"
 #include "server/store/memory/purge_marks.h"
 #include "server/store/memory/queue.h"
 #include "server/store/memory/record.h"
@@ -75,6 +76,7 @@ class MemoryStore final : public TaskStore {
   void GetScript(GetScriptRequest request, Callback<absl::StatusOr<v1::Script>> done) override;
   void ListScripts(NamePage request, Callback<absl::StatusOr<ScriptPage>> done) override;
   void DeleteScript(std::string name, Callback<absl::Status> done) override;
+  int64_t MemoryBytes() override;
   void StopWaiting(WaitId id) override;
   void Close() override;
 
@@ -169,17 +171,22 @@ class MemoryStore final : public TaskStore {
   // Fills in the task's defaults and the script's version. Its queue may have come into being for it: the
   // caller disposes of it where nothing is added.
   absl::StatusOr<Place> Complete(const Submission& submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Whether the queue has room for so many more.
+  // Whether the queue, and the memory, have room for so many more.
   absl::Status CheckRoom(const Queue& queue, int64_t tasks, int64_t bytes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Whether anybody claims tasks of that kind.
   absl::Status CheckHandler(task::HandlerKind kind) const;
+  // Whether what its attempts may put out fits the memory.
+  absl::Status CheckOutput(const v1::Task& task) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Whether the disk has room for anything new.
   absl::Status CheckSpace() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Queues a task that is complete, not there yet, and has room.
   void Add(const Submission& submission, Place place, absl::Time now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  static int64_t RequestMemory(const Request& request);
+  // Forgets the oldest.
+  void ForgetRequestId() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RememberRequest(std::string key, std::string outcome, absl::Time now, JournalPlace place)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -214,6 +221,13 @@ class MemoryStore final : public TaskStore {
   absl::StatusOr<v1::Task> ReadTask(const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Has the calls made once the bodies that they need have been read.
   void ReadFirst(Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Tells the budget of a record that is new, that may have changed, whose body is not in memory any more, or
+  // that goes.
+  void CountNew(Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Recount(Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CountBodyGone(Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CountGone(Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Count(Queue& queue, Kept kept, int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // With a journal a body need not be in memory.
   void DropBody(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -348,6 +362,7 @@ class MemoryStore final : public TaskStore {
   int64_t next_log_position_ ABSL_GUARDED_BY(mu_) = 1;  // Later than that of any log that is gone.
   WaitId next_wait_id_ ABSL_GUARDED_BY(mu_) = 1;
 
+  MemoryBudget budget_ ABSL_GUARDED_BY(mu_);  // Before whoever counts to the end.
   absl::btree_map<std::string, std::unique_ptr<Queue>> queues_ ABSL_GUARDED_BY(mu_);
   RecordTable records_ ABSL_GUARDED_BY(mu_);
   absl::btree_map<uint64_t, Record*> ended_ ABSL_GUARDED_BY(mu_);  // By Record::position.

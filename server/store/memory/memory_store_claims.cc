@@ -158,6 +158,7 @@ ClaimedTask MemoryStore::Start(Record* record, const ClaimRequest& request, absl
   if (!past.output.result.empty()) (void)claimed.previous_result.ParseFromString(past.output.result);
   record->Enter(v1::TASK_STATE_RUNNING, now);
   LogMoved(*record, now);
+  Recount(*record);
   NotifyWatchers(record, deferred);
   return claimed;
 }

@@ -93,6 +93,7 @@ void MemoryStore::LogAdded(Record& record, const std::string& request_id, absl::
   // What comes while the queue is long is read back when its time has come.
   if (body_bytes_ + record.body_size > options_.max_body_bytes_in_memory) {
     record.body = nullptr;
+    CountBodyGone(record);
   } else {
     body_bytes_ += record.body_size;
   }

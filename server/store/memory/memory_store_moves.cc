@@ -26,6 +26,7 @@ void MemoryStore::Schedule(Record* record, absl::Time due, absl::Time now, Defer
   SetAlarm(record, std::min(due, record->expires()));
   record->Enter(v1::TASK_STATE_SCHEDULED, now, due);
   LogMoved(*record, now, due);
+  Recount(*record);
   NotifyWatchers(record, deferred);
 }
 
@@ -41,6 +42,7 @@ void MemoryStore::Enqueue(Record* record, bool again, absl::Time now, Deferred& 
     record->queue->lines[static_cast<size_t>(record->kind)].Add(record);
     turns_.Offer(record->queue);
   }
+  Recount(*record);
   NotifyWatchers(record, deferred);
 }
 
@@ -71,6 +73,7 @@ void MemoryStore::End(Record* record, v1::TaskState state, absl::Time now, Defer
     lineages_.Ended(record->lineage());
     LogUncancelled();
   }
+  Recount(*record);
   NotifyWatchers(record, deferred);
   if (queue->settings.has_retention()) ended_in_.push_back(queue);
 }
@@ -102,6 +105,7 @@ void MemoryStore::ExpireLease(Record* record, absl::Time now, Deferred& deferred
 
 void MemoryStore::Forget(Record* record, Deferred& deferred) {
   LogForgotten(*record);
+  CountGone(*record);
   Queue* queue = record->queue;
   if (record->history != nullptr) {
     for (WaitId id : record->history->watchers) {
@@ -179,8 +183,9 @@ void MemoryStore::NotifyWatchers(Record* record, Deferred& deferred) {
       const auto it = watchers_.find(id);
       const WatchRequest& request = it->second.request;
       const int64_t after = std::max(request.after_sequence, record->oldest_sequence() - 1);
-      deferred.push_back(Answer(std::move(it->second.done),
-                                absl::StatusOr<EventBatch>(record->EventsAfter(after, request.max_events))));
+      deferred.push_back(Answer(
+          std::move(it->second.done),
+          absl::StatusOr<EventBatch>(record->EventsAfter(after, request.max_events, request.max_bytes))));
       watchers_.erase(it);
     }
   }
@@ -188,8 +193,9 @@ void MemoryStore::NotifyWatchers(Record* record, Deferred& deferred) {
   for (WaitId id : std::exchange(queue->watchers, {})) {
     const auto it = queue_watchers_.find(id);
     const WatchQueueRequest& request = it->second.request;
-    deferred.push_back(Answer(std::move(it->second.done), absl::StatusOr<QueueEventBatch>(queue->log->Read(
-                                                              request.after_position, request.max_events))));
+    deferred.push_back(Answer(std::move(it->second.done),
+                              absl::StatusOr<QueueEventBatch>(queue->log->Read(
+                                  request.after_position, request.max_events, request.max_bytes))));
     queue_watchers_.erase(it);
   }
 }
@@ -199,7 +205,8 @@ void MemoryStore::ForgetOldTasks(absl::Time now, Deferred& deferred) {
   ended_in_.clear();
   while (!ended_.empty()) {
     Record* oldest = ended_.begin()->second;
-    const bool too_many = static_cast<int64_t>(ended_.size()) > options_.max_ended_tasks;
+    const bool too_many =
+        static_cast<int64_t>(ended_.size()) > options_.max_ended_tasks || budget_.IsOver(Kept::kEnded);
     const absl::Time end = oldest->history->output.end.get();
     if (!too_many && end + options_.max_ended_age > now) break;
     Forget(oldest, deferred);
@@ -207,12 +214,7 @@ void MemoryStore::ForgetOldTasks(absl::Time now, Deferred& deferred) {
 }
 
 void MemoryStore::ForgetOldRequestIds(absl::Time now) {
-  while (!requests_.empty() && requests_.front().time + options_.request_id_window < now) {
-    // It may stand for a later request by now.
-    const auto it = request_ids_.find(requests_.front().key);
-    if (it != request_ids_.end() && it->second == &requests_.front()) request_ids_.erase(it);
-    requests_.pop_front();
-  }
+  while (!requests_.empty() && requests_.front().time + options_.request_id_window < now) ForgetRequestId();
 }
 
 void MemoryStore::RunAlarms() {

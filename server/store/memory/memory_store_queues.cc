@@ -86,7 +86,7 @@ WaitId MemoryStore::WatchQueue(WatchQueueRequest request, Callback<absl::StatusO
     } else {
       Queue* queue = *found;
       if (queue->log == nullptr) {
-        queue->log = std::make_unique<EventLog>(next_log_position_, options_.max_queue_events);
+        queue->log = std::make_unique<EventLog>(next_log_position_, options_.max_queue_events, &budget_);
       }
       EventLog& log = *queue->log;
       if (request.after_position == 0) {
@@ -99,7 +99,7 @@ WaitId MemoryStore::WatchQueue(WatchQueueRequest request, Callback<absl::StatusO
                                          request.queue, "' has the events after ", oldest, ", to ", latest),
                             {{"oldest_position", oldest}, {"latest_position", latest}});
       } else if (request.after_position < log.latest()) {
-        batch = log.Read(request.after_position, request.max_events);
+        batch = log.Read(request.after_position, request.max_events, request.max_bytes);
       } else {
         queue->watchers.push_back(id);
         queue_watchers_.emplace(id, QueueWatcher{queue, std::move(request), std::move(done)});

@@ -183,7 +183,7 @@ absl::Status MemoryStore::Replay::Report(const TaskReported& reported) {
   }
   store_.CountLogged(
       *record, record->AddReport(reported.event(), reported.replaces(), absl::FromUnixNanos(reported.time()),
-                                 store_.options_.max_task_events));
+                                 store_.options_.max_task_events, store_.options_.max_task_event_bytes));
   return absl::OkStatus();
 }
 
@@ -353,6 +353,7 @@ absl::Status MemoryStore::Replay::Finish() {
 
 absl::Status MemoryStore::Replay::Place(Record* record) {
   Queue* const queue = record->queue;
+  store_.CountNew(*record);
   if (record->ended()) {
     queue->ended.emplace(record->position, record);
     if (store_.ended_.emplace(record->position, record).second) return absl::OkStatus();

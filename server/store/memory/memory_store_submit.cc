@@ -19,6 +19,9 @@ namespace {
 // How long a caller should wait before it tries a full queue again.
 constexpr absl::Duration kFullRetryDelay = absl::Seconds(1);
 
+// What a task that waits takes in memory beside its request, about.
+constexpr int64_t kTaskMemory = 256;
+
 std::string RequestKey(const Submission& submission) {
   return absl::StrCat(task::QueueOf(submission.task->name()), "\n", submission.request_id);
 }
@@ -84,6 +87,14 @@ absl::Status MemoryStore::CheckRoom(const Queue& queue, int64_t tasks, int64_t b
         absl::StrCat("it holds ", queue.live_bytes, " bytes; ", bytes, " more would exceed ", max_bytes),
         kFullRetryDelay);
   }
+  const int64_t memory = bytes + tasks * kTaskMemory;
+  if (!budget_.HasRoom(Kept::kLive, queue.live_memory, memory)) {
+    return task::MemoryFull(
+        absl::StrCat("tasks that have not ended take ", budget_.used(Kept::kLive), " bytes of ",
+                     budget_.bound(Kept::kLive), ", those of ", queue.name, " ", queue.live_memory,
+                     "; a queue may take as much as is left for the others"),
+        kFullRetryDelay);
+  }
   return absl::OkStatus();
 }
 
@@ -98,12 +109,37 @@ std::optional<absl::StatusOr<const Record*>> MemoryStore::FindRepeated(const Sub
       absl::StrCat("request_id: the task of this request, '", name, "', has ended and is no longer kept"));
 }
 
+int64_t MemoryStore::RequestMemory(const Request& request) {
+  constexpr int64_t kTableBytes = 64;
+  return static_cast<int64_t>(sizeof request + request.key.capacity() + request.outcome.capacity()) +
+         kTableBytes;
+}
+
 void MemoryStore::RememberRequest(std::string key, std::string outcome, absl::Time now, JournalPlace place) {
   requests_.push_back({now, std::move(key), std::move(outcome), place});
   Request& request = requests_.back();
+  budget_.Add(Kept::kRequestIds, RequestMemory(request));
   // An earlier one, if there is any, is forgotten with its key.
   request_ids_.erase(request.key);
   request_ids_.emplace(request.key, &request);
+  while (budget_.IsOver(Kept::kRequestIds)) ForgetRequestId();
+}
+
+void MemoryStore::ForgetRequestId() {
+  const Request& oldest = requests_.front();
+  // It may stand for a later request by now.
+  const auto it = request_ids_.find(oldest.key);
+  if (it != request_ids_.end() && it->second == &oldest) request_ids_.erase(it);
+  budget_.Add(Kept::kRequestIds, -RequestMemory(oldest));
+  requests_.pop_front();
+}
+
+absl::Status MemoryStore::CheckOutput(const v1::Task& task) const {
+  const int64_t asked = task.limits().output_bytes();
+  if (asked <= budget_.output_bound()) return absl::OkStatus();
+  return task::InvalidField("task.limits.output_bytes",
+                            absl::StrCat("must be at most ", budget_.output_bound(),
+                                         ", a sixteenth of this server's memory for tasks, not ", asked));
 }
 
 absl::Status MemoryStore::CheckHandler(task::HandlerKind kind) const {
@@ -174,6 +210,7 @@ std::vector<absl::Status> MemoryStore::SubmitAllOrNone(const std::vector<Submiss
         room.bytes += static_cast<int64_t>(submission.task->ByteSizeLong());
         status = CheckRoom(*place.queue, room.tasks, room.bytes);
         if (status.ok()) status = CheckSpace();
+        if (status.ok()) status = CheckOutput(*submission.task);
         if (!names.insert(submission.task->name()).second) status = Exists(submission.task->name());
       } else {
         status = found.status();
@@ -217,6 +254,7 @@ absl::Status MemoryStore::SubmitOne(const Submission& submission, absl::Time now
   if (!place.ok()) return place.status();
   absl::Status status = CheckRoom(*place->queue, 1, static_cast<int64_t>(submission.task->ByteSizeLong()));
   if (status.ok()) status = CheckSpace();
+  if (status.ok()) status = CheckOutput(*submission.task);
   if (status.ok() && !submission.validate_only) {
     Add(submission, *place, now, deferred);
     return status;
@@ -238,6 +276,7 @@ void MemoryStore::Add(const Submission& submission, Place place, absl::Time now,
   std::unique_ptr<Record> owned = Record::Make(task, next_order_++, queue, now);
   Record* record = owned.get();
   records_.Insert(std::move(owned));
+  CountNew(*record);
   queue->records.emplace_hint(queue->records.end(), record->order, record);
   queue->live_bytes += record->bytes();
   queue->created.Add(now);

@@ -82,6 +82,7 @@ struct Queue {
 
   std::array<int64_t, v1::TaskState_ARRAYSIZE> by_state{};
   int64_t live_bytes = 0;
+  int64_t live_memory = 0;                  // Of its tasks that have not ended: Kept::kLive.
   std::unordered_set<std::string> workers;  // The names of those that its attempts ran on: a few.
 
   absl::btree_map<uint64_t, Record*> records;  // All, by Record::order.

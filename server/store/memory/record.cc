@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/store/memory/changes.pb.h"
+#include "server/store/memory/lineage.h"
 #include "server/store/memory/queue.h"
 #include "server/task/duration.h"
 #include "server/task/name.h"
@@ -21,6 +22,16 @@ constexpr size_t kMaxAttemptsKept = 100;
 int64_t LoggedBytes(const KeptEvent& event) {
   if (event.made == nullptr || event.made->has_state()) return 0;
   return static_cast<int64_t>(event.made->ByteSizeLong() + Journal::kOverhead);
+}
+
+// What a record takes in the store's tables: names, order of submission, place in line, of those that have
+// ended.
+constexpr int64_t kTableBytes = 128;
+
+int64_t MemoryOfEvent(const KeptEvent& event) { return event.made == nullptr ? 0 : MemoryOf(*event.made); }
+
+int64_t MemoryOfError(const std::shared_ptr<const google::rpc::Status>& error) {
+  return error == nullptr ? 0 : MemoryOf(*error);
 }
 
 }  // namespace
@@ -88,6 +99,20 @@ void Record::set_script(ScriptVersion* version) {
 }
 
 int64_t Record::bytes() const { return static_cast<int64_t>(queue->name.size()) + id_size + body_size; }
+
+int64_t Record::MemoryBytes() const {
+  auto bytes = static_cast<int64_t>(sizeof(Record)) + id_size + key_size + kTableBytes;
+  if (body != nullptr) bytes += body_size;
+  if (history == nullptr) return bytes;
+  const Output& output = history->output;
+  bytes += static_cast<int64_t>(sizeof(History) + history->events.capacity() * sizeof(KeptEvent) +
+                                output.attempts.capacity() * sizeof(KeptAttempt) + output.result.capacity());
+  bytes += history->event_bytes + MemoryOfError(output.error);
+  for (const KeptAttempt& attempt : output.attempts) bytes += MemoryOfError(attempt.error);
+  if (output.progress != nullptr) bytes += MemoryOf(*output.progress);
+  if (history->lineage != nullptr) bytes += static_cast<int64_t>(sizeof(Lineage)) + kTableBytes;
+  return bytes;
+}
 
 int64_t Record::oldest_sequence() const {
   if (history == nullptr) return 1;
@@ -158,7 +183,9 @@ void Record::EndAttempt(std::shared_ptr<const google::rpc::Status> error, KeptUs
 
 History& Record::Grown() {
   if (history != nullptr) return *history;
+  const int64_t counted = MemoryBytes();
   history = std::make_unique<History>();
+  history->counted = counted;
   history->queued_time = create_time();
   // What a task without history has gone through. It is no news for those who watch the queue.
   if (state == v1::TASK_STATE_QUEUED) {
@@ -206,7 +233,8 @@ bool Record::Replaces(const v1::TaskEvent& event) const {
          (queue->log == nullptr || !queue->log->HasBeenRead(history->log_position));
 }
 
-int64_t Record::AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_t max_events) {
+int64_t Record::AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_t max_events,
+                          int64_t max_bytes) {
   History& past = Grown();
   auto& events = past.events;
   int64_t bytes = 0;
@@ -216,6 +244,7 @@ int64_t Record::AddReport(v1::TaskEvent event, bool replaces, absl::Time now, si
   }
   if (replaces) {
     bytes -= LoggedBytes(events.back());
+    past.event_bytes -= MemoryOfEvent(events.back());
     events.pop_back();
     --past.next_sequence;
     if (queue->log != nullptr && past.log_position != 0) queue->log->Drop(past.log_position);
@@ -224,15 +253,22 @@ int64_t Record::AddReport(v1::TaskEvent event, bool replaces, absl::Time now, si
   const auto made = std::make_shared<const v1::TaskEvent>(std::move(event));
   Add({made}, made);
   bytes += LoggedBytes(events.back());
-  if (events.size() - past.dropped > max_events) {
+  while (events.size() - past.dropped > max_events ||
+         (past.event_bytes > max_bytes && events.size() - past.dropped > 1)) {
     bytes -= LoggedBytes(events[past.dropped]);
-    events[past.dropped++] = {};
+    DropOldestEvent();
   }
   if (past.dropped > max_events) {
     events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(past.dropped));
     past.dropped = 0;
   }
   return bytes;
+}
+
+void Record::DropOldestEvent() {
+  KeptEvent& oldest = history->events[history->dropped++];
+  history->event_bytes -= MemoryOfEvent(oldest);
+  oldest = {};
 }
 
 void Record::Replay(const TaskMoved& moved) {
@@ -283,9 +319,11 @@ void Record::Restore(const TaskMoved& present, const TaskPast& past) {
   for (const v1::Attempt& attempt : output.attempts()) own.output.attempts.push_back(Keep(attempt));
   own.tries = past.tries();
   own.events.clear();
+  own.event_bytes = 0;
   for (const PastEvent& event : past.events()) {
     KeptEvent kept{nullptr, event.time(), event.attempt(), event.state()};
     if (event.has_event()) kept.made = std::make_shared<const v1::TaskEvent>(event.event());
+    own.event_bytes += MemoryOfEvent(kept);
     own.events.push_back(std::move(kept));
   }
   own.next_sequence = past.next_sequence();
@@ -322,6 +360,7 @@ void Record::DescribePast(TaskPast& past) const {
 void Record::Add(KeptEvent event, std::shared_ptr<const v1::TaskEvent> made) {
   ++history->next_sequence;
   history->log_position = queue->log != nullptr ? queue->log->Append(std::move(made)) : 0;
+  history->event_bytes += MemoryOfEvent(event);
   history->events.push_back(std::move(event));
 }
 
@@ -351,21 +390,26 @@ void Record::AddOutcome(v1::StateChange& change) const {
 void Record::KeepEnd() {
   if (!ended()) return;
   KeptEvent& end = history->events.back();
-  if (end.made == nullptr) end.made = Make(end, latest_sequence());
+  if (end.made != nullptr) return;
+  end.made = Make(end, latest_sequence());
+  history->event_bytes += MemoryOfEvent(end);
 }
 
-EventBatch Record::EventsAfter(int64_t sequence, int max_events) {
+EventBatch Record::EventsAfter(int64_t sequence, int max_events, int64_t max_bytes) {
   History& past = Grown();
   EventBatch batch;
   const auto first =
       past.events.begin() + static_cast<std::ptrdiff_t>(past.dropped) + (sequence + 1 - oldest_sequence());
-  const auto last = first + std::min<int64_t>(max_events, past.events.end() - first);
-  for (auto event = first; event != last; ++event) {
-    batch.events.push_back(event->made != nullptr
-                               ? event->made
-                               : Make(*event, past.next_sequence - (past.events.end() - event)));
+  const auto limit = first + std::min<int64_t>(max_events, past.events.end() - first);
+  auto event = first;
+  for (int64_t bytes = 0; event != limit; ++event) {
+    std::shared_ptr<const v1::TaskEvent> made =
+        event->made != nullptr ? event->made : Make(*event, past.next_sequence - (past.events.end() - event));
+    bytes += static_cast<int64_t>(made->ByteSizeLong());
+    if (bytes > max_bytes && !batch.events.empty()) break;
+    batch.events.push_back(std::move(made));
   }
-  batch.ended = ended() && last == past.events.end();
+  batch.ended = ended() && event == past.events.end();
   if (!batch.events.empty()) {
     past.read_sequence = std::max(past.read_sequence, batch.events.back()->sequence());
   }

@@ -11,6 +11,7 @@
 #include "errand/v1/task.pb.h"
 #include "server/store/memory/body.h"
 #include "server/store/memory/journal.h"
+#include "server/store/memory/memory_budget.h"
 #include "server/store/memory/output.h"
 #include "server/store/task_store.h"
 #include "server/task/state.h"
@@ -44,6 +45,7 @@ struct History {
   std::vector<KeptEvent> events;
   size_t dropped = 0;  // So many of `events` at the front are empty: erased together, not one by one.
   int64_t next_sequence = 1;
+  int64_t event_bytes = 0;    // What those take that are made.
   int64_t read_sequence = 0;  // Events up to this one have been read and may not change any more.
   int64_t log_position = 0;   // Of the last event in the queue's log; 0 if it is not there.
   std::vector<WaitId> watchers;
@@ -64,6 +66,10 @@ struct History {
   uint64_t key_position = 0;
   // Where it was made by a script, or its script has made others.
   Lineage* lineage = nullptr;
+
+  // What the budget was told that the task takes, and as what.
+  int64_t counted = 0;
+  Kept counted_as = Kept::kLive;
 };
 
 // A task as it was at one moment. Its body may have to be read yet.
@@ -122,22 +128,24 @@ struct Record {
   void EndAttempt(std::shared_ptr<const google::rpc::Status> error, KeptUsage usage, absl::Time now);
   // Whether an event that an attempt reports takes the place of the last one, which nobody has read.
   bool Replaces(const v1::TaskEvent& event) const;
-  // Adds such an event. At most `max_events` are kept. Returns how many bytes more a journal needs of the
-  // task: less than none where others go.
-  int64_t AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_t max_events);
+  // Adds such an event. At most `max_events` are kept, and of more than one at most `max_bytes`. Returns how
+  // many bytes more a journal needs of the task: less than none where others go.
+  int64_t AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_t max_events, int64_t max_bytes);
   // Makes a move again.
   void Replay(const TaskMoved& moved);
   // The state that a task was in when it was said again, with what it had gone through.
   void Restore(const TaskMoved& present, const TaskPast& past);
   // What Restore needs. There is a history.
   void DescribePast(TaskPast& past) const;
-  // Up to `max_events` events after a sequence that is in range.
-  EventBatch EventsAfter(int64_t sequence, int max_events);
+  // Up to `max_events` events after a sequence that is in range, and of more than one at most `max_bytes`.
+  EventBatch EventsAfter(int64_t sequence, int max_events, int64_t max_bytes);
   // The history, made now if there is none.
   History& Grown();
 
   // What counts against a queue's bounds.
   int64_t bytes() const;
+  // What it takes in memory, about. Without a history it is the same as long as its body is there, or not.
+  int64_t MemoryBytes() const;
 
   const uint64_t order;  // Of submission; unique.
   Queue* const queue;
@@ -186,6 +194,7 @@ struct Record {
   std::shared_ptr<v1::TaskEvent> Make(const KeptEvent& event, int64_t sequence) const;
   // Adds what the output says now.
   void AddOutcome(v1::StateChange& change) const;
+  void DropOldestEvent();
   // Has the event of the task's end made, where it has ended: the output is about to change.
   void KeepEnd();
 

@@ -174,7 +174,7 @@ TEST_P(StoreConformance, DescendantsAreCancelledWhereTheTaskIsForgotten) {
 
 TEST_P(StoreConformance, AFamilyThatIsBeingCancelledIsSoAfterARestart) {
   Family family(GetParam());
-  if (!family.fixture.survives()) GTEST_SKIP() << "nothing is";
+  if (!family.fixture.survives()) GTEST_SKIP() << "nothing does";
   ASSERT_TRUE(family.Make(family.root, "child").ok());
   (void)family.Start("child");
   ASSERT_TRUE(family.fixture.CancelTree("root").ok());
