@@ -64,6 +64,12 @@ constexpr absl::Duration kCompilePatience = absl::Seconds(5);
 // After the drain: for answers that are being written.
 constexpr absl::Duration kLastWrites = absl::Seconds(1);
 
+// What may take which part of --memory_limit; what is left is for connections (config.cc) and for what the
+// server takes by itself.
+constexpr int64_t kStorePart = 2;
+constexpr int64_t kRequestsPart = 4;
+constexpr int64_t kScriptsPart = 8;  // Those that wait: their tasks, and what is parked of them.
+
 sigset_t SignalSet(std::initializer_list<int> signals) {
   sigset_t set;
   sigemptyset(&set);
@@ -114,6 +120,7 @@ std::string HostName() {
 
 store::StoreOptions StoreOptions(const config::Config& config) {
   store::StoreOptions options;
+  options.max_memory_bytes = config.memory_limit / kStorePart;
   options.max_queue_tasks = config.queue_max_tasks;
   options.max_queue_bytes = config.queue_max_bytes;
   options.fixed_queues = config.queues;
@@ -139,7 +146,8 @@ rpc::ServerOptions ServerOptions(const config::Config& config, const config::Mac
   options.unary_loops = machine.cpus;
   options.stream_loops = std::max(1, options.unary_loops / 2);
   // At least two of the largest messages must fit.
-  options.max_buffer_bytes = std::max(config.memory_limit / 4, int64_t{2} * options.max_message_bytes);
+  options.max_buffer_bytes =
+      std::max(config.memory_limit / kRequestsPart, int64_t{2} * options.max_message_bytes);
   return options;
 }
 
@@ -307,6 +315,8 @@ int Run(config::Config config, const config::Machine& machine, Parse parse) {
     zygote = *std::move(started);
     handlers::LuaHandlerOptions options;
     options.workers = config.lua_workers;
+    options.process_bytes = static_cast<size_t>(config.lua_memory_limit);
+    options.kept_bytes = static_cast<size_t>(config.memory_limit / kScriptsPart);
     options.submit = [&children, &children_loop](handlers::Submitter submitter, std::string request,
                                                  absl::AnyInvocable<void(absl::StatusOr<std::string>)> done) {
       children_loop.Post([&children, submitter = std::move(submitter), request = std::move(request),

@@ -28,6 +28,7 @@ namespace {
 
 // Without tasks and clients the server takes about a third of it.
 constexpr int64_t kLeastMemory = int64_t{64} << 20;
+constexpr int64_t kLeastLuaMemory = int64_t{64} << 20;
 constexpr absl::string_view kEnvironmentPrefix = "ERRAND_";
 
 // Where help shows a flag, and whether it is one of the settings: orders to do something else than to serve
@@ -360,10 +361,14 @@ void Declare(CLI::App& app, Config& config, std::string& file, bool& print, std:
   IntegerFlag(app, "max_task_descendants", config.max_task_descendants, 0, int64_t{1} << 40,
               "The most tasks below one that a client created that have not ended; more are refused");
 
-  IntegerFlag(
-      app, "lua_workers", config.lua_workers, 0, 1024,
-      "Lua scripts that run at once, each in a process of its own; unless told one a CPU that may be used; with "
-      "0 Lua tasks are refused");
+  IntegerFlag(app, "lua_workers", config.lua_workers, 0, 1024,
+              "Lua scripts that run at once, each in a process of its own; unless told one a CPU that may be "
+              "used; with "
+              "0 Lua tasks are refused");
+  BytesFlag(
+      app, "lua_memory_limit", config.lua_memory_limit, kLeastLuaMemory, int64_t{1} << 50,
+      "How much memory all processes that run Lua may take together, whatever the limits of their scripts "
+      "add up to; unless told a quarter of the machine's, or of the cgroup's when that is less");
   StringFlag(app, "sandbox", config.sandbox, "PATH", "The errand-sandbox binary");
 
   StringFlag(app, "smtp_server", config.smtp_server, "HOST:PORT",
@@ -383,6 +388,7 @@ void Declare(CLI::App& app, Config& config, std::string& file, bool& print, std:
 std::variant<Config, Exit> Parse(int argc, const char* const* argv, const Machine& machine) {
   Config config;
   config.memory_limit = std::max(kLeastMemory, machine.memory_bytes / 4 * 3);
+  config.lua_memory_limit = std::max(kLeastLuaMemory, machine.memory_bytes / 4);
   config.lua_workers = machine.cpus;
   config.sandbox = DefaultSandbox();
   std::string file;

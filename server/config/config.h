@@ -48,7 +48,8 @@ struct Config {
   int64_t max_task_descendants = 10'000;
 
   int lua_workers = 1;  // 0: this server runs no Lua. Parse sets it from the machine's CPUs.
-  std::string sandbox;  // The errand-sandbox binary.
+  int64_t lua_memory_limit = 0;  // Bytes; Parse sets it from the machine's.
+  std::string sandbox;           // The errand-sandbox binary.
 
   std::string smtp_server;  // Empty: this server delivers no mail.
   SmtpTls smtp_tls = SmtpTls::kStartTls;

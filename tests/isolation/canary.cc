@@ -25,7 +25,8 @@ double Millis(std::vector<absl::Duration>& latencies, double part) {
 
 }  // namespace
 
-Canary::Canary(const ServerProcess& server) : server_(server), thread_([this] { Run(); }) {}
+Canary::Canary(const ServerProcess& server, Work work)
+    : server_(server), work_(work), thread_([this] { Run(); }) {}
 
 Canary::~Canary() {
   stop_.store(true);
@@ -35,6 +36,11 @@ Canary::~Canary() {
 std::string Canary::Ask(v1::Tasks::Stub& tasks) {
   v1::CreateTaskRequest request = LuaRequest("return 1");
   request.set_parent("queues/canary");
+  if (work_ == Work::kRuns) {
+    const Ran ran = RunToEnd(tasks, request);
+    if (!ran.status.ok()) return absl::StrCat("RunTask: ", ran.status.error_message());
+    return ran.end.result().data() == "1" ? "" : absl::StrCat("wrong end: ", ran.end.ShortDebugString());
+  }
   v1::Task created;
   grpc::Status status = Create(tasks, request, &created);
   if (!status.ok()) return absl::StrCat("CreateTask: ", status.error_code(), " ", status.error_message());

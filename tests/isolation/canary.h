@@ -16,11 +16,13 @@
 namespace errand {
 
 // An innocent client beside a hostile one: again and again it creates a task in a queue of its own and looks
-// it up, and every few times it does so over a connection that it makes for that. All must be answered right;
-// how long that took is told, not judged.
+// it up, or runs it, and every few times it does so over a connection that it makes for that. All must be
+// answered right; how long that took is told, not judged.
 class Canary {
  public:
-  explicit Canary(const ServerProcess& server);
+  enum class Work { kCreates, kRuns };
+
+  explicit Canary(const ServerProcess& server, Work work = Work::kCreates);
   ~Canary();
 
   // Ends it. What went wrong becomes failures of the test; the figures are printed behind `name`.
@@ -32,6 +34,7 @@ class Canary {
   std::string Ask(v1::Tasks::Stub& tasks);
 
   const ServerProcess& server_;
+  const Work work_;
   std::atomic<bool> stop_{false};
   std::vector<absl::Duration> latencies_;      // Of calls over a standing connection.
   std::vector<absl::Duration> new_latencies_;  // With the connecting.

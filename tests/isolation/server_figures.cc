@@ -21,6 +21,15 @@ int64_t ResidentBytes(pid_t pid) {
   return resident * sysconf(_SC_PAGESIZE);
 }
 
+int64_t PrivateBytes(pid_t pid) {
+  std::ifstream statm(absl::StrCat("/proc/", pid, "/statm"));
+  int64_t size = 0;
+  int64_t resident = 0;
+  int64_t of_files = 0;
+  statm >> size >> resident >> of_files;
+  return (resident - of_files) * sysconf(_SC_PAGESIZE);
+}
+
 int64_t OpenDescriptors(pid_t pid) {
   const std::filesystem::directory_iterator open(absl::StrCat("/proc/", pid, "/fd"));
   return std::distance(begin(open), end(open));

@@ -11,6 +11,7 @@ namespace errand {
 
 // What a process takes of the machine, in bytes and descriptors.
 int64_t ResidentBytes(pid_t pid);
+int64_t PrivateBytes(pid_t pid);  // Without what is of files.
 int64_t OpenDescriptors(pid_t pid);
 
 // Looks at a process's memory every few milliseconds, and keeps the most that it took.

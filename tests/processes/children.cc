@@ -1,7 +1,5 @@
 #include "tests/processes/children.h"
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -9,7 +7,7 @@
 
 namespace errand {
 
-std::vector<pid_t> ChildrenNamed(const std::string& command) {
+std::vector<pid_t> ChildrenNamed(const std::string& command, pid_t of) {
   std::vector<pid_t> pids;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
@@ -23,7 +21,7 @@ std::vector<pid_t> ChildrenNamed(const std::string& command) {
     std::string state;
     pid_t parent = 0;
     rest >> state >> parent;
-    if (parent == getpid() && state != "Z") pids.push_back(std::stoi(name));
+    if (parent == of && state != "Z") pids.push_back(std::stoi(name));
   }
   return pids;
 }
