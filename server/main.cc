@@ -20,7 +20,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
+#include "server/clock/instant.h"
 #include "server/config/config.h"
 #include "server/config/machine.h"
 #include "server/config/reload.h"
@@ -376,10 +376,10 @@ int Run(config::Config config, const config::Machine& machine, Parse parse) {
                absl::FormatDuration(config.drain_timeout));
   health.SetNotServing();
   tasks.RefuseWork();
-  executor.Drain(absl::Now() + config.drain_timeout);
-  tasks.EndStreams(absl::Now() + kLastWrites);
+  executor.Drain(errand::clock::Instant::Now() + config.drain_timeout);
+  tasks.EndStreams(errand::clock::Instant::Now() + kLastWrites);
   health.EndStreams();
-  server.Shutdown(absl::Now() + kLastWrites);
+  server.Shutdown(errand::clock::Instant::Now() + kLastWrites);
   store.Close();
   spdlog::info("stopped");
   return 0;

@@ -97,7 +97,7 @@ void Executor::Start() {
   for (auto& lane : lanes_) Fill(lane.get());
 }
 
-void Executor::Drain(absl::Time deadline) {
+void Executor::Drain(clock::Instant deadline) {
   std::vector<store::WaitId> claims;
   {
     absl::MutexLock lock(&mu_);
@@ -112,15 +112,33 @@ void Executor::Drain(absl::Time deadline) {
            std::none_of(lanes_.begin(), lanes_.end(),
                         [](const auto& lane) { return lane->claiming || lane->filling; });
   };
+  bool is_late = false;  // Guarded by mu_.
+  std::unique_ptr<io::Timer> timer;
+  loop_->Post([this, &is_late, &timer, deadline] {
+    timer = std::make_unique<io::Timer>(loop_, [this, &is_late] {
+      absl::MutexLock lock(&mu_);
+      is_late = true;
+    });
+    timer->Set(deadline - clock::Instant::Now());
+  });
+  const auto idle_or_late = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return is_late || idle(); };
   std::vector<std::pair<handlers::Handler*, handlers::AttemptId>> late;
   {
     absl::MutexLock lock(&mu_);
-    if (mu_.AwaitWithDeadline(absl::Condition(&idle), deadline)) return;
-    for (auto& [id, running] : running_) {
-      running.released = true;
-      late.emplace_back(running.lane->handler, id);
+    mu_.Await(absl::Condition(&idle_or_late));
+    if (!idle()) {
+      for (auto& [id, running] : running_) {
+        running.released = true;
+        late.emplace_back(running.lane->handler, id);
+      }
     }
   }
+  absl::Notification timer_gone;
+  loop_->Post([&timer, &timer_gone] {
+    timer.reset();
+    timer_gone.Notify();
+  });
+  timer_gone.WaitForNotification();
   for (auto& [handler, id] : late) handler->Stop(id);
   absl::MutexLock lock(&mu_);
   mu_.Await(absl::Condition(&idle));

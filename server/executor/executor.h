@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "server/clock/instant.h"
 #include "server/handlers/handler.h"
 #include "server/io/loop.h"
 #include "server/io/timer.h"
@@ -42,7 +43,7 @@ class Executor : private store::LeaseHolder {
 
   // Claims no more; waits until the running attempts have ended, from `deadline` on by stopping them: their
   // tasks go back to the front of their queues. Not from the thread of a loop.
-  void Drain(absl::Time deadline);
+  void Drain(clock::Instant deadline);
 
  private:
   class Observer;

@@ -7,21 +7,22 @@
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/time/time.h"
+#include "server/clock/instant.h"
+#include "server/rpc/instant.h"
 #include "server/rpc/loop.h"
 #include "server/rpc/tag.h"
 
 namespace errand::rpc {
 
-// Calls a function at a time, unless cancelled before. On the call's loop; await it before the frame goes,
-// since queues do not cancel alarms (grpc#16656).
+// Calls a function at an instant, unless cancelled before. On the call's loop; await it before the frame
+// goes, since queues do not cancel alarms (grpc#16656).
 class Deadline : private Tag {
  public:
   // `on_expiry` must not end the call's frame.
-  Deadline(Loop& loop, absl::Time time, absl::AnyInvocable<void()> on_expiry)
+  Deadline(Loop& loop, clock::Instant when, absl::AnyInvocable<void()> on_expiry)
       : Tag{&Deadline::OnComplete}, on_expiry_(std::move(on_expiry)) {
     BeforeStart(this);
-    alarm_.Set(loop.queue(), absl::ToChronoTime(time), static_cast<Tag*>(this));
+    alarm_.Set(loop.queue(), ToGpr(when), static_cast<Tag*>(this));
   }
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/rpc/instant.h"
 
 namespace errand::rpc {
 namespace {
@@ -56,9 +57,9 @@ void Server::Run() {
   });
 }
 
-void Server::Shutdown(absl::Time deadline) {
+void Server::Shutdown(clock::Instant deadline) {
   acceptor_->StopListening();
-  server_->Shutdown(absl::ToChronoTime(deadline));
+  server_->Shutdown(ToGpr(deadline));
   ForEachLoop([](Loop& loop) { loop.WaitForCalls(); });
   ForEachLoop([](Loop& loop) { loop.Shutdown(); });
   ForEachLoop([](Loop& loop) { loop.Join(); });

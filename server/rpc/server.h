@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
+#include "server/clock/instant.h"
 #include "server/rpc/acceptor.h"
 #include "server/rpc/loop.h"
 
@@ -48,7 +48,7 @@ class Server {
 
   // Closes the port, takes no more calls, waits for those that run until `deadline`, cancels the rest, and
   // ends the loops. Whoever posts to a loop must have stopped when the last call is over.
-  void Shutdown(absl::Time deadline);
+  void Shutdown(clock::Instant deadline);
 
  private:
   template <class Action>

@@ -1,5 +1,6 @@
 #include "server/service/intake.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -61,9 +62,10 @@ absl::StatusOr<store::Submission> Intake::Prepare(v1::CreateTaskRequest& request
 
   v1::Task& task = *request.mutable_task();
   ClearOutputOnly(task);
+  std::optional<absl::Duration> ttl;
   if (task.has_ttl()) {
-    const absl::Time expire_time = now + task::FromProto(task.ttl());
-    *task.mutable_expire_time() = task::ToProto(expire_time);
+    ttl = task::FromProto(task.ttl());
+    *task.mutable_expire_time() = task::ToProto(now + *ttl);
   }
   task.set_uid(task::NewUid());
   task.set_name(task::TaskName(queue, request.task_id().empty() ? task.uid() : request.task_id()));
@@ -71,6 +73,7 @@ absl::StatusOr<store::Submission> Intake::Prepare(v1::CreateTaskRequest& request
   submission.task = &task;
   submission.request_id = std::move(*request.mutable_request_id());
   submission.validate_only = request.validate_only();
+  submission.ttl = ttl;
   return submission;
 }
 

@@ -8,7 +8,8 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
+#include "server/clock/condition_variable.h"
+#include "server/clock/instant.h"
 #include "server/rpc/loop.h"
 
 namespace errand::service {
@@ -48,18 +49,17 @@ class OpenStreams final : private rpc::Posted {
     loop_.Post(this);
   }
 
-  // Waits until no call is open, or for `timeout`. Any thread but the loop's.
-  void WaitUntilEmpty(absl::Duration timeout) {
+  // Waits until no call is open, or until `deadline`. Any thread but the loop's.
+  void WaitUntilEmpty(clock::Instant deadline) {
     absl::MutexLock lock(&mu_);
-    mu_.AwaitWithTimeout(absl::Condition(&OpenStreams::IsZero, &count_), timeout);
+    while (count_ != 0 && clock::Instant::Now() < deadline) emptied_.WaitUntil(&mu_, deadline);
   }
 
  private:
-  static bool IsZero(int* count) { return *count == 0; }
-
   void Count(int change) {
     absl::MutexLock lock(&mu_);
     count_ += change;
+    if (count_ == 0) emptied_.Signal();
   }
 
   void Run() override {
@@ -73,6 +73,7 @@ class OpenStreams final : private rpc::Posted {
   std::list<Closer> open_;
 
   absl::Mutex mu_;
+  clock::ConditionVariable emptied_;
   int count_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

@@ -224,11 +224,11 @@ void TasksService::RefuseWork() {
   for (auto& [loop, state] : per_loop_) state->submit_streams.Close(task::ShuttingDown());
 }
 
-void TasksService::EndStreams(absl::Time deadline) {
+void TasksService::EndStreams(clock::Instant deadline) {
   for (auto& [loop, state] : per_loop_) state->streams.Close(task::ShuttingDown());
   for (auto& [loop, state] : per_loop_) {
-    state->streams.WaitUntilEmpty(deadline - absl::Now());
-    state->submit_streams.WaitUntilEmpty(deadline - absl::Now());
+    state->streams.WaitUntilEmpty(deadline);
+    state->submit_streams.WaitUntilEmpty(deadline);
   }
 }
 

@@ -6,8 +6,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "errand/v1/tasks.grpc.pb.h"
+#include "server/clock/instant.h"
 #include "server/rpc/call.h"
 #include "server/rpc/server.h"
 #include "server/service/intake.h"
@@ -40,7 +40,7 @@ class TasksService {
   //
   // The wait comes before the server's shutdown: that closes a connection behind its last stream, and where
   // the client sends at that moment, the system resets it and throws away what the client has not yet read.
-  void EndStreams(absl::Time deadline);
+  void EndStreams(clock::Instant deadline);
 
  private:
   using Grpc = v1::Tasks::WithAsyncMethod_CreateTask<

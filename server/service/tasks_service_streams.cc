@@ -96,7 +96,7 @@ rpc::Call TasksService::WaitTask(rpc::Loop& loop) {
     done.OnDone([&] { mailbox->Close(absl::CancelledError("the client has gone")); });
     const absl::Duration timeout =
         call.request.has_timeout() ? task::FromProto(call.request.timeout()) : kMaxWait;
-    rpc::Deadline deadline(loop, absl::Now() + timeout, [&] { mailbox->Close(absl::OkStatus()); });
+    rpc::Deadline deadline(loop, clock::Instant::Now() + timeout, [&] { mailbox->Close(absl::OkStatus()); });
     int64_t after_sequence = 0;
     for (bool ended = false; !ended && status.ok();) {
       store::WatchRequest watch{call.request.name(), after_sequence, kMaxFrameEvents, kMaxFrameBytes};
@@ -210,7 +210,7 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
       }
       if (Method::kLinger > absl::ZeroDuration() && !linger.has_value()) {
         lingering = true;
-        linger.emplace(loop, absl::Now() + Method::kLinger,
+        linger.emplace(loop, clock::Instant::Now() + Method::kLinger,
                        [mailbox] { mailbox->Push(store::EventBatch()); });
       }
       if (lingering || response.events_size() == 0) continue;

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/clock/moment.h"
 #include "server/task/state.h"
 
 namespace errand::store {
@@ -53,9 +54,9 @@ struct StoreOptions {
   // Called once, by any thread, when a store that keeps tasks on a medium can keep nothing any more, with the
   // UNAVAILABLE that every call gets from then on.
   std::function<void(const absl::Status&)> on_failure;
-  // Null: the real clock, and a thread that calls RunAlarms when something is due. Otherwise the test's
-  // clock; the test calls RunAlarms.
-  std::function<absl::Time()> clock;
+  // Null: the real clocks, and a thread that calls RunAlarms when something is due. Otherwise the test's
+  // clocks, of which the monotonic one does not go back; the test calls RunAlarms.
+  std::function<clock::Moment()> clock;
 };
 
 }  // namespace errand::store

@@ -62,6 +62,8 @@ struct Submission {
   // Null, or the attempt whose script makes the task, which becomes a descendant of its own. Borrowed until
   // the answer comes. Not with kAllOrNone.
   const Lease* submitter = nullptr;
+  // Where `expire_time` was a ttl: that is measured, whatever becomes of the wall clock.
+  std::optional<absl::Duration> ttl;
 };
 
 enum class SubmitMode {
@@ -225,9 +227,10 @@ class TaskStore {
   // store has), FAILED_PRECONDITION (StoreOptions::unclaimed). A task that names a script is bound to the
   // version that is current, and that version is kept as long as the task is. A task is as safe as the store
   // makes it when its entry says OK. `Submission::task` is then the task in BASIC view: that of the first
-  // submission where the request id was seen before. Of a task that was refused, name and uid are left. A task
-  // with a `submitter` is refused with FAILED_PRECONDITION where that is over or being cancelled, or the depth is
-  // too great, or the queue was purged meanwhile; with RESOURCE_EXHAUSTED where too many of its family live.
+  // submission where the request id was seen before. Of a task that was refused, name and uid are left. A
+  // task with a `submitter` is refused with FAILED_PRECONDITION where that is over or being cancelled, or the
+  // depth is too great, or the queue was purged meanwhile; with RESOURCE_EXHAUSTED where too many of its
+  // family live.
   virtual void Submit(std::vector<Submission> submissions, SubmitMode mode,
                       Callback<std::vector<absl::Status>> done) = 0;
 

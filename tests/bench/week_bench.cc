@@ -90,7 +90,7 @@ class Simulation final : public store::LeaseHolder {
 
   void Open() {
     store::StoreOptions options;
-    options.clock = [this] { return Now(); };
+    options.clock = [this] { return clock::Moment{clock::Instant() + (Now() - absl::UnixEpoch()), Now()}; };
     store_.emplace(folder_.path(), std::move(options));
   }
 

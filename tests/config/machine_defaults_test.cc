@@ -1,5 +1,3 @@
-#include "server/config/config.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "server/config/config.h"
 #include "server/config/machine.h"
 
 namespace errand::config {

@@ -128,7 +128,7 @@ class ExecutorTest : public ::testing::Test {
       : handler_(slots), executor_(&store_.store(), &loop_, absl::Minutes(1), "here") {
     executor_.AddHandler(task::HandlerKind::kLua, &handler_, &loop_);
   }
-  ~ExecutorTest() override { executor_.Drain(absl::InfinitePast()); }
+  ~ExecutorTest() override { executor_.Drain(clock::Instant::InfinitePast()); }
 
   // The attempt ends, and that is reported.
   void End(handlers::AttemptId id, absl::Status status = absl::OkStatus(), bool permanent = false) {
@@ -238,7 +238,7 @@ TEST_F(ExecutorTest, DrainWaitsForRunningAttemptsAndStartsNoMore) {
   executor_.Start();
   ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
   const handlers::AttemptId id = handler_.Next();
-  std::thread drain([&] { executor_.Drain(absl::InfiniteFuture()); });
+  std::thread drain([&] { executor_.Drain(clock::Instant::InfiniteFuture()); });
   End(id);
   drain.join();
   EXPECT_EQ(StateOf("a"), v1::TASK_STATE_SUCCEEDED);
@@ -250,14 +250,14 @@ TEST_F(ExecutorTest, DrainReleasesWhatStillRunsAtItsDeadline) {
   executor_.Start();
   ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
   handler_.Next();
-  executor_.Drain(absl::Now() + absl::Milliseconds(1));
+  executor_.Drain(clock::Instant::Now() + absl::Milliseconds(1));
   EXPECT_EQ(StateOf("a"), v1::TASK_STATE_QUEUED);
 }
 
 TEST_F(ExecutorTest, DrainReleasesAnAttemptThatTheHandlerDoesNotKnowYet) {
   std::thread drain;
   handler_.BeforeStart([&] {
-    drain = std::thread([this] { executor_.Drain(absl::InfinitePast()); });
+    drain = std::thread([this] { executor_.Drain(clock::Instant::InfinitePast()); });
     handler_.AwaitStop();
   });
   executor_.Start();
@@ -286,7 +286,7 @@ TEST(Executor, SubmittersAndFinishersRaceWithoutLosingATask) {
   }
   for (int i = 0; i < 2 * kEach; ++i) handler.End(handler.Next());
   for (auto& thread : threads) thread.join();
-  executor.Drain(absl::InfiniteFuture());
+  executor.Drain(clock::Instant::InfiniteFuture());
   EXPECT_EQ(handler.started(), 2 * kEach);
 }
 

@@ -81,9 +81,9 @@ class EchoService {
       gone_.store(true);
       mailbox_->Close(absl::CancelledError("gone"));
     });
-    const absl::Time time =
-        request.service() == "deadline" ? absl::Now() + absl::Milliseconds(10) : absl::Now() + absl::Hours(1);
-    Deadline deadline(loop, time, [&] { mailbox_->Close(absl::DeadlineExceededError("late")); });
+    const absl::Duration patience = request.service() == "deadline" ? absl::Milliseconds(10) : absl::Hours(1);
+    Deadline deadline(loop, clock::Instant::Now() + patience,
+                      [&] { mailbox_->Close(absl::DeadlineExceededError("late")); });
     for (;;) {
       std::optional<int> value = co_await mailbox_->Receive();
       if (!value.has_value()) break;
@@ -120,7 +120,7 @@ class Rpc : public ::testing::Test {
 
   void Shutdown() {
     if (std::exchange(shut_down_, true)) return;
-    server_.Shutdown(absl::Now() + absl::Milliseconds(100));
+    server_.Shutdown(clock::Instant::Now() + absl::Milliseconds(100));
   }
 
   EchoService service_;

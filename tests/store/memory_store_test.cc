@@ -28,7 +28,7 @@ TEST(MemoryStore, TheAlarmThreadStartsAScheduledTaskByTheRealClock) {
 
 TEST(MemoryStore, ABatchForgetsOldRequestIdsThoughNoAlarmIsDue) {
   StoreOptions options;
-  absl::Time now = absl::Now();
+  clock::Moment now = clock::Moment::Now();
   options.clock = [&] { return now; };
   MemoryStore store(options);
   const auto submit = [&](const std::string& id) {
@@ -39,7 +39,7 @@ TEST(MemoryStore, ABatchForgetsOldRequestIdsThoughNoAlarmIsDue) {
   };
   EXPECT_EQ(submit("a"), "queues/default/tasks/a");
   EXPECT_EQ(submit("b"), "queues/default/tasks/a");
-  now += options.request_id_window + absl::Seconds(1);
+  now.instant += options.request_id_window + absl::Seconds(1);
   EXPECT_EQ(submit("c"), "queues/default/tasks/c");
 }
 

@@ -221,7 +221,10 @@ std::string SampleHistory::Requests(StoreFixture& fixture) {
 
 StoreFactory AfterSampleHistory(StoreFactory make) {
   return [make = std::move(make)](StoreOptions options) {
-    options.clock = [clock = options.clock] { return clock() + SampleHistory::kLength; };
+    options.clock = [clock = options.clock] {
+      const clock::Moment now = clock();
+      return clock::Moment{now.instant + SampleHistory::kLength, now.time + SampleHistory::kLength};
+    };
     return make(std::move(options));
   };
 }

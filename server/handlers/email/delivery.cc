@@ -23,7 +23,7 @@ SmtpEnvelope EnvelopeOf(const v1::EmailTask& email, const Receipt& receipt) {
 }  // namespace
 
 Delivery::Delivery(const Settings* settings, io::Loop* loop, Owner* owner, Attempt attempt,
-                   std::unique_ptr<AttemptObserver> observer, absl::Time started)
+                   std::unique_ptr<AttemptObserver> observer, clock::Moment started)
     : settings_(settings),
       loop_(loop),
       owner_(owner),
@@ -50,7 +50,7 @@ void Delivery::Start() {
     owner_->OnClosed(this);
     return;
   }
-  run_timer_.Set(task::FromProto(attempt_.task->run_timeout()) - (absl::Now() - started_));
+  run_timer_.Set(task::FromProto(attempt_.task->run_timeout()) - (clock::Instant::Now() - started_.instant));
   phase_timer_.Set(settings_->timeouts.resolve);
   lookup_.Start(
       [this](absl::StatusOr<std::vector<SocketAddress>> addresses) { OnAddresses(std::move(addresses)); });
@@ -150,7 +150,7 @@ void Delivery::Advance() {
 void Delivery::SendMessage() {
   if (!data_.has_value()) {
     data_.emplace(BuildMessage(attempt_.task->email(), MessageId(attempt_.task->uid(), settings_->helo_name),
-                               started_));
+                               started_.time));
   }
   while (transport_->drained() && !data_->done()) {
     std::string chunk;
@@ -165,7 +165,7 @@ void Delivery::Report() {
   run_timer_.Cancel();
   stop_timer_.Cancel();
   Outcome outcome = receipt_.Conclude(session_.transcript());
-  *outcome.usage.mutable_wall_time() = task::ToProto(absl::Now() - started_);
+  *outcome.usage.mutable_wall_time() = task::ToProto(clock::Instant::Now() - started_.instant);
   if (data_.has_value()) outcome.usage.set_output_bytes(static_cast<int64_t>(data_->message_bytes()));
   const auto& failure = session_.transcript().failure;
   if (failure.has_value() && failure->kind == SmtpFailure::Kind::kDeliveryUnknown) {

@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
+#include "server/clock/moment.h"
 #include "server/handlers/email/connector.h"
 #include "server/handlers/email/host_lookup.h"
 #include "server/handlers/email/receipt.h"
@@ -53,7 +53,7 @@ class Delivery : private Transport::Owner {
 
   // `settings`, `loop` and `owner` are borrowed. `started` is when the attempt began.
   Delivery(const Settings* settings, io::Loop* loop, Owner* owner, Attempt attempt,
-           std::unique_ptr<AttemptObserver> observer, absl::Time started);
+           std::unique_ptr<AttemptObserver> observer, clock::Moment started);
 
   AttemptId id() const { return attempt_.id; }
 
@@ -89,7 +89,7 @@ class Delivery : private Transport::Owner {
   io::Loop* const loop_;
   Owner* const owner_;
   const Attempt attempt_;
-  const absl::Time started_;
+  const clock::Moment started_;
 
   std::unique_ptr<AttemptObserver> observer_;  // Null once the outcome is reported.
   Receipt receipt_;

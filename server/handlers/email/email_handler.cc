@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/clock/moment.h"
 #include "server/task/email_address.h"
 
 namespace errand::handlers {
@@ -67,11 +68,11 @@ EmailHandler::~EmailHandler() {
 void EmailHandler::Start(Attempt attempt, std::unique_ptr<AttemptObserver> observer) {
   under_way_.fetch_add(1, std::memory_order_relaxed);
   // Made on the loop: a descriptor, a timer and the GMime objects of a message belong to one thread.
-  loop_->Post(
-      [this, attempt = std::move(attempt), observer = std::move(observer), started = absl::Now()]() mutable {
-        Begin(std::make_unique<Delivery>(&settings_, loop_, static_cast<Delivery::Owner*>(this),
-                                         std::move(attempt), std::move(observer), started));
-      });
+  loop_->Post([this, attempt = std::move(attempt), observer = std::move(observer),
+               started = clock::Moment::Now()]() mutable {
+    Begin(std::make_unique<Delivery>(&settings_, loop_, static_cast<Delivery::Owner*>(this),
+                                     std::move(attempt), std::move(observer), started));
+  });
 }
 
 void EmailHandler::Begin(std::unique_ptr<Delivery> delivery) {

@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "server/clock/instant.h"
 #include "server/handlers/lua/lua_handler.h"
 #include "server/handlers/lua/lua_worker.h"
 
@@ -27,10 +27,10 @@ absl::StatusOr<std::string> LuaHandler::CallShared(const LuaAttempt& attempt, co
     return absl::InvalidArgumentError(
         absl::StrCat("a key has 1 to ", SharedValues::kMaxKeyBytes, " bytes, not ", key.size()));
   }
-  const absl::Time now = absl::Now();
-  const absl::Time expiry = arguments.ttl_millis == 0
-                                ? absl::InfiniteFuture()
-                                : now + absl::Milliseconds(static_cast<int64_t>(arguments.ttl_millis));
+  const clock::Instant now = clock::Instant::Now();
+  const clock::Instant expiry = arguments.ttl_millis == 0
+                                    ? clock::Instant::InfiniteFuture()
+                                    : now + absl::Milliseconds(static_cast<int64_t>(arguments.ttl_millis));
   const std::string& queue = attempt.queue();
   switch (call.function) {
     case sandbox::Function::kSharedGet:

@@ -18,7 +18,7 @@ absl::Status CheckSize(absl::string_view value) {
 
 }  // namespace
 
-SharedValues::Queue& SharedValues::Use(const std::string& queue, absl::Time now) {
+SharedValues::Queue& SharedValues::Use(const std::string& queue, clock::Instant now) {
   if (queues_.size() >= kMaxQueues && !queues_.contains(queue)) {
     queues_.erase(std::min_element(queues_.begin(), queues_.end(), [](const auto& a, const auto& b) {
       return a.second.used < b.second.used;
@@ -29,7 +29,7 @@ SharedValues::Queue& SharedValues::Use(const std::string& queue, absl::Time now)
   return used;
 }
 
-SharedValues::Value* SharedValues::Find(Queue& queue, absl::string_view key, absl::Time now) {
+SharedValues::Value* SharedValues::Find(Queue& queue, absl::string_view key, clock::Instant now) {
   const auto found = queue.by_key.find(key);
   if (found == queue.by_key.end()) return nullptr;
   if (found->second->expiry <= now) {
@@ -50,7 +50,7 @@ void SharedValues::Erase(Queue& queue, absl::string_view key) {
 }
 
 absl::Status SharedValues::Put(Queue& queue, absl::string_view key, absl::string_view value,
-                               absl::Time expiry) {
+                               clock::Instant expiry) {
   if (absl::Status status = CheckSize(value); !status.ok()) return status;
   Erase(queue, key);
   queue.recent.push_front({std::string(key), std::string(value), expiry});
@@ -60,7 +60,7 @@ absl::Status SharedValues::Put(Queue& queue, absl::string_view key, absl::string
   return absl::OkStatus();
 }
 
-absl::string_view SharedValues::Get(const std::string& queue, absl::string_view key, absl::Time now) {
+absl::string_view SharedValues::Get(const std::string& queue, absl::string_view key, clock::Instant now) {
   const auto found = queues_.find(queue);
   if (found == queues_.end()) return {};
   found->second.used = now;
@@ -69,12 +69,12 @@ absl::string_view SharedValues::Get(const std::string& queue, absl::string_view 
 }
 
 absl::Status SharedValues::Set(const std::string& queue, absl::string_view key, absl::string_view value,
-                               absl::Time expiry, absl::Time now) {
+                               clock::Instant expiry, clock::Instant now) {
   return Put(Use(queue, now), key, value, expiry);
 }
 
 absl::StatusOr<bool> SharedValues::Add(const std::string& queue, absl::string_view key,
-                                       absl::string_view value, absl::Time expiry, absl::Time now) {
+                                       absl::string_view value, clock::Instant expiry, clock::Instant now) {
   Queue& used = Use(queue, now);
   if (Find(used, key, now) != nullptr) return false;
   if (absl::Status status = Put(used, key, value, expiry); !status.ok()) return status;
@@ -82,7 +82,7 @@ absl::StatusOr<bool> SharedValues::Add(const std::string& queue, absl::string_vi
 }
 
 absl::StatusOr<int64_t> SharedValues::Increment(const std::string& queue, absl::string_view key, int64_t by,
-                                                absl::Time expiry, absl::Time now) {
+                                                clock::Instant expiry, clock::Instant now) {
   Queue& used = Use(queue, now);
   int64_t integer = 0;
   if (const Value* value = Find(used, key, now); value != nullptr) {

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
+#include "server/clock/instant.h"
 
 namespace errand::handlers {
 
@@ -25,22 +25,22 @@ class SharedValues {
       1000;  // Beyond that the queue that was not used for longest is dropped.
 
   // Empty when there is none. Views what is valid until the next call.
-  absl::string_view Get(const std::string& queue, absl::string_view key, absl::Time now);
+  absl::string_view Get(const std::string& queue, absl::string_view key, clock::Instant now);
 
   // `value` must not be empty; InvalidArgument when it is too large. Until `expiry`. Keys are at most
   // kMaxKeyBytes.
   absl::Status Set(const std::string& queue, absl::string_view key, absl::string_view value,
-                   absl::Time expiry, absl::Time now);
+                   clock::Instant expiry, clock::Instant now);
 
   // The same if there is none; whether that was so.
   absl::StatusOr<bool> Add(const std::string& queue, absl::string_view key, absl::string_view value,
-                           absl::Time expiry, absl::Time now);
+                           clock::Instant expiry, clock::Instant now);
 
   // Adds to an integer, 0 if there is none; what it is then. Values are text, integers a tag and decimal
   // digits. `expiry` is for one that was not there. FailedPrecondition when it is no integer or would not be
   // one.
   absl::StatusOr<int64_t> Increment(const std::string& queue, absl::string_view key, int64_t by,
-                                    absl::Time expiry, absl::Time now);
+                                    clock::Instant expiry, clock::Instant now);
 
   void Delete(const std::string& queue, absl::string_view key);
 
@@ -50,22 +50,23 @@ class SharedValues {
   struct Value {
     std::string key;
     std::string value;
-    absl::Time expiry;
+    clock::Instant expiry;
   };
   using Recent = std::list<Value>;  // The last used first.
   struct Queue {
     Recent recent;
     absl::flat_hash_map<absl::string_view, Recent::iterator> by_key;
     size_t bytes = 0;
-    absl::Time used;
+    clock::Instant used;
   };
 
   static constexpr size_t kOverheadBytes = 128;  // A value, besides its texts.
 
-  Queue& Use(const std::string& queue, absl::Time now);
-  static Value* Find(Queue& queue, absl::string_view key, absl::Time now);
+  Queue& Use(const std::string& queue, clock::Instant now);
+  static Value* Find(Queue& queue, absl::string_view key, clock::Instant now);
   static void Erase(Queue& queue, absl::string_view key);
-  static absl::Status Put(Queue& queue, absl::string_view key, absl::string_view value, absl::Time expiry);
+  static absl::Status Put(Queue& queue, absl::string_view key, absl::string_view value,
+                          clock::Instant expiry);
 
   absl::flat_hash_map<std::string, Queue> queues_;
 };

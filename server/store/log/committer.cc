@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "server/store/errors.h"
 
 namespace errand::store::log {
@@ -24,6 +23,7 @@ Committer::~Committer() {
     closing_ = true;
     waits_for_space_ = false;
   }
+  changed_.Signal();
   thread_.join();
 }
 
@@ -47,37 +47,55 @@ Place Committer::written() const {
   return written_;
 }
 
-void Committer::Write(Place place, absl::string_view bytes) {
-  absl::MutexLock lock(&mu_);
-  if (!status_.ok()) return;
-  if (!work_.chunks.empty()) {
-    Chunk& last = work_.chunks.back();
-    if (last.place.segment == place.segment) {
-      last.bytes.append(bytes.data(), bytes.size());
-      return;
-    }
+void Committer::Give(absl::FunctionRef<void(Work&)> change) {
+  bool awaited;
+  {
+    absl::MutexLock lock(&mu_);
+    change(work_);
+    awaited = awaits_work_ && !work_.empty();
+    if (awaited) awaits_work_ = false;
   }
-  work_.chunks.push_back({place, std::string(bytes)});
+  if (awaited) changed_.Signal();
+}
+
+void Committer::AwaitWork(clock::Instant deadline) {
+  awaits_work_ = true;
+  while (!closing_ && work_.empty() && clock::Instant::Now() < deadline) changed_.WaitUntil(&mu_, deadline);
+  awaits_work_ = false;
+}
+
+void Committer::Write(Place place, absl::string_view bytes) {
+  Give([&](Work& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (!status_.ok()) return;
+    if (!work.chunks.empty()) {
+      Chunk& last = work.chunks.back();
+      if (last.place.segment == place.segment) {
+        last.bytes.append(bytes.data(), bytes.size());
+        return;
+      }
+    }
+    work.chunks.push_back({place, std::string(bytes)});
+  });
 }
 
 void Committer::WhenSynced(Callback done) {
-  absl::MutexLock lock(&mu_);
-  work_.for_synced.push_back(std::move(done));
+  Give([&](Work& work) { work.for_synced.push_back(std::move(done)); });
 }
 
 void Committer::AfterSynced(Callback done) {
-  absl::MutexLock lock(&mu_);
-  work_.after_synced.push_back(std::move(done));
+  Give([&](Work& work) { work.after_synced.push_back(std::move(done)); });
 }
 
 void Committer::WhenWritten(Callback done) {
-  absl::MutexLock lock(&mu_);
-  work_.for_written.push_back(std::move(done));
+  Give([&](Work& work) { work.for_written.push_back(std::move(done)); });
 }
 
 void Committer::StopWaitingForSpace() {
-  absl::MutexLock lock(&mu_);
-  waits_for_space_ = false;
+  {
+    absl::MutexLock lock(&mu_);
+    waits_for_space_ = false;
+  }
+  changed_.Signal();
 }
 
 void Committer::Run() {
@@ -86,15 +104,14 @@ void Committer::Run() {
     Work work;
     {
       absl::MutexLock lock(&mu_);
-      const auto has_work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return HasWork(); };
-      mu_.AwaitWithDeadline(absl::Condition(&has_work), unsynced_since_ + max_unsynced_);
+      AwaitWork(unsynced_since_ + max_unsynced_);
       std::swap(work, work_);
       closing = closing_;
       synced_all_ &= work.empty();
     }
     if (status.ok()) status = WriteAll(work.chunks);
     for (Callback& done : work.for_written) done(StoreFailure(status));
-    const bool due = work.syncs() || closing || absl::Now() >= unsynced_since_ + max_unsynced_;
+    const bool due = work.syncs() || closing || clock::Instant::Now() >= unsynced_since_ + max_unsynced_;
     if (status.ok() && due) status = Sync();
     if (!status.ok()) {
       absl::MutexLock lock(&mu_);
@@ -122,7 +139,7 @@ absl::Status Committer::WriteAll(std::vector<Chunk>& chunks) {
       if (!begun.ok()) return begun;
       segment_ = chunk.place.segment;
     }
-    if (unsynced_since_ == absl::InfiniteFuture()) unsynced_since_ = absl::Now();
+    if (unsynced_since_ == clock::Instant::InfiniteFuture()) unsynced_since_ = clock::Instant::Now();
     absl::Status written = WithSpace([&] { return file_->Write(chunk.place.offset, chunk.bytes); });
     if (!written.ok()) return written;
     absl::MutexLock lock(&mu_);
@@ -135,7 +152,7 @@ absl::Status Committer::Sync() {
   const Place end = written();
   if (end == synced()) return absl::OkStatus();
   if (absl::Status synced = file_->Sync(); !synced.ok()) return synced;
-  unsynced_since_ = absl::InfiniteFuture();
+  unsynced_since_ = clock::Instant::InfiniteFuture();
   absl::MutexLock lock(&mu_);
   synced_ = end;
   return absl::OkStatus();
@@ -146,8 +163,9 @@ absl::Status Committer::WithSpace(absl::FunctionRef<absl::Status()> write) {
     absl::Status status = write();
     if (!absl::IsResourceExhausted(status)) return status;
     absl::MutexLock lock(&mu_);
-    const auto waits_no_longer = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !waits_for_space_; };
-    if (mu_.AwaitWithTimeout(absl::Condition(&waits_no_longer), kFullDiskInterval)) return status;
+    const clock::Instant again = clock::Instant::Now() + kFullDiskInterval;
+    while (waits_for_space_ && clock::Instant::Now() < again) changed_.WaitUntil(&mu_, again);
+    if (!waits_for_space_) return status;
   }
 }
 

@@ -14,6 +14,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "server/clock/condition_variable.h"
+#include "server/clock/instant.h"
 #include "server/store/log/file_system.h"
 #include "server/store/log/record_format.h"
 #include "server/store/log/segment_files.h"
@@ -83,12 +85,17 @@ class Committer {
   absl::Status Sync();
   // Does it again as long as the disk is full.
   absl::Status WithSpace(absl::FunctionRef<absl::Status()> write);
-  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return closing_ || !work_.empty(); }
+  // Changes what there is to do, and wakes the thread if it waits for that.
+  void Give(absl::FunctionRef<void(Work&)> change);
+  // Waits for something to do, until `deadline`.
+  void AwaitWork(clock::Instant deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   SegmentFiles* const files_;
   const absl::Duration max_unsynced_;
 
   mutable absl::Mutex mu_;
+  clock::ConditionVariable changed_;
+  bool awaits_work_ ABSL_GUARDED_BY(mu_) = false;
   Work work_ ABSL_GUARDED_BY(mu_);
   absl::Status status_ ABSL_GUARDED_BY(mu_);
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
@@ -100,7 +107,7 @@ class Committer {
   // Owned by the thread.
   uint64_t segment_ = 0;  // The one that `file_` is.
   std::shared_ptr<File> file_;
-  absl::Time unsynced_since_ = absl::InfiniteFuture();
+  clock::Instant unsynced_since_ = clock::Instant::InfiniteFuture();
 
   std::thread thread_;
 };

@@ -84,6 +84,7 @@ SegmentFiles::~SegmentFiles() {
     absl::MutexLock lock(&mu_);
     closing_ = true;
   }
+  maker_wanted_.Signal();
   if (maker_.joinable()) maker_.join();
 }
 
@@ -174,6 +175,7 @@ absl::StatusOr<std::shared_ptr<File>> SegmentFiles::Begin(uint64_t number, Place
   absl::MutexLock lock(&mu_);
   segments_[number] = file;
   spare_wanted_ = spares_.empty();
+  if (spare_wanted_) maker_wanted_.Signal();
   return file;
 }
 
@@ -246,8 +248,10 @@ void SegmentFiles::KeepOneSpare() {
     bool wanted = false;
     {
       absl::MutexLock lock(&mu_);
-      const auto has_work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return closing_ || spare_wanted_; };
-      mu_.AwaitWithTimeout(absl::Condition(&has_work), kSpaceInterval);
+      const clock::Instant look = clock::Instant::Now() + kSpaceInterval;
+      while (!closing_ && !spare_wanted_ && clock::Instant::Now() < look) {
+        maker_wanted_.WaitUntil(&mu_, look);
+      }
       if (closing_) return;
       wanted = spare_wanted_;
     }

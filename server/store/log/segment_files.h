@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "server/clock/condition_variable.h"
 #include "server/store/log/file_system.h"
 #include "server/store/log/record_format.h"
 
@@ -97,6 +98,7 @@ class SegmentFiles {
   std::atomic<bool> low_{false};
 
   mutable absl::Mutex mu_;
+  clock::ConditionVariable maker_wanted_;
   absl::btree_map<uint64_t, std::shared_ptr<File>> segments_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> spares_ ABSL_GUARDED_BY(mu_);  // Their names.
   uint64_t next_spare_ ABSL_GUARDED_BY(mu_) = 1;

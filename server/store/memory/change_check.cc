@@ -127,7 +127,8 @@ absl::Status CheckDropped(const PartDropped& dropped) {
   bool possible = IsNumber(dropped.part()) && IsNumber(dropped.next_order()) &&
                   IsNumber(dropped.next_position()) && IsNumber(dropped.next_lease_token()) &&
                   IsNumber(dropped.next_queue_revision()) &&
-                  IsNumber(static_cast<uint64_t>(dropped.last_forgotten_version()));
+                  IsNumber(static_cast<uint64_t>(dropped.last_forgotten_version())) &&
+                  IsNumber(static_cast<uint64_t>(dropped.next_log_position()));
   for (const auto& [name, version] : dropped.last_script_versions()) possible &= IsVersion(version);
   return possible ? absl::OkStatus() : Impossible("a part is dropped with numbers that there are not");
 }

@@ -152,7 +152,7 @@ void MemoryStore::Extend(std::vector<Lease> leases, absl::Duration lease_duratio
   std::vector<absl::Status> results;
   {
     absl::MutexLock lock(&mu_);
-    const absl::Time expiry = Now() + lease_duration;
+    const clock::Instant expiry = Now().instant + lease_duration;
     for (const Lease& lease : leases) {
       Record* record = FindLeased(lease);
       if (record != nullptr) SetAlarm(record, expiry);
@@ -168,7 +168,7 @@ void MemoryStore::Finish(std::vector<FinishRequest> requests, Callback<std::vect
   {
     absl::MutexLock lock(&mu_);
     for (const FinishRequest& request : requests) records_.Prefetch(request.lease.task);
-    const absl::Time now = Now();
+    const clock::Moment now = Now();
     for (FinishRequest& request : requests) results.push_back(FinishOne(request, now, deferred));
     deferred.push_back(Answer(std::move(done), std::move(results)));
     MatchClaims(now, deferred);
@@ -182,18 +182,18 @@ void MemoryStore::Append(std::vector<Report> reports) {
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    const absl::Time now = Now();
+    const clock::Moment now = Now();
     for (Report& report : reports) {
       Record* record = FindLeased(report.lease);
       if (record == nullptr) continue;
       const bool replaces = record->Replaces(report.event);
-      LogReport(*record, report.event, replaces, now);
+      LogReport(*record, report.event, replaces, now.time);
       // Where memory is short a task's events do not become more.
       const int64_t max_bytes = budget_.IsOver(Kept::kLive) && record->history != nullptr
                                     ? std::min(record->history->event_bytes, options_.max_task_event_bytes)
                                     : options_.max_task_event_bytes;
-      CountLogged(*record, record->AddReport(std::move(report.event), replaces, now, options_.max_task_events,
-                                             max_bytes));
+      CountLogged(*record, record->AddReport(std::move(report.event), replaces, now.time,
+                                             options_.max_task_events, max_bytes));
       Recount(*record);
       NotifyWatchers(record, deferred);
     }
@@ -209,7 +209,7 @@ void MemoryStore::Cancel(std::vector<ChangeRequest> requests,
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    const absl::Time now = Now();
+    const clock::Moment now = Now();
     for (const ChangeRequest& request : requests) {
       Describe(CancelOne(request, now, deferred), v1::TASK_VIEW_BASIC, *tasks, deferred);
     }
@@ -228,7 +228,7 @@ void MemoryStore::Retry(std::vector<ChangeRequest> requests,
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    const absl::Time now = Now();
+    const clock::Moment now = Now();
     for (const ChangeRequest& request : requests) {
       Describe(RetryOne(request, now, deferred), v1::TASK_VIEW_BASIC, *tasks, deferred);
     }

@@ -7,18 +7,19 @@
 #include <optional>
 #include <string>
 #include <thread>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/btree_map.h"
-#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "google/protobuf/arena.h"
+#include "server/clock/condition_variable.h"
+#include "server/clock/moment.h"
+#include "server/store/memory/alarms.h"
 #include "server/store/memory/journal.h"
 #include "server/store/memory/lineage.h"
 #include "server/store/memory/memory_budget.h"
@@ -28,6 +29,7 @@
 #include "server/store/memory/record_table.h"
 #include "server/store/memory/script_registry.h"
 #include "server/store/memory/turns.h"
+#include "server/store/memory/wall_steps.h"
 #include "server/store/store_options.h"
 #include "server/store/task_store.h"
 
@@ -131,20 +133,9 @@ class MemoryStore final : public TaskStore {
     void push_back(Call call) { calls.push_back(std::move(call)); }
     void Run();
   };
-  // By time, then by order; one of the two pointers is set.
-  struct Alarm {
-    absl::Time time;
-    uint64_t order;
-    Record* record;
-    Queue* queue;
-    bool operator<(const Alarm& other) const {
-      return std::tie(time, order, queue) < std::tie(other.time, other.order, other.queue);
-    }
-  };
-
   // What a request id stands for.
   struct Request {
-    absl::Time time;
+    clock::Instant time;
     std::string key;      // `queue` or `script`, line feed, request id.
     std::string outcome;  // The task's name, or the script's version.
     JournalPlace place;
@@ -160,10 +151,10 @@ class MemoryStore final : public TaskStore {
 
   // Submissions.
   // `answer` gets what is to be done before the caller is answered.
-  absl::Status SubmitOne(const Submission& submission, absl::Time now, Deferred& answer, Deferred& deferred)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  std::vector<absl::Status> SubmitAllOrNone(const std::vector<Submission>& submissions, absl::Time now,
-                                            Deferred& answer, Deferred& deferred)
+  absl::Status SubmitOne(const Submission& submission, const clock::Moment& now, Deferred& answer,
+                         Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<absl::Status> SubmitAllOrNone(const std::vector<Submission>& submissions,
+                                            const clock::Moment& now, Deferred& answer, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The task of an earlier request with the same id, an error if it is gone, nothing if there was none.
   std::optional<absl::StatusOr<const Record*>> FindRepeated(const Submission& submission)
@@ -181,13 +172,13 @@ class MemoryStore final : public TaskStore {
   // Whether the disk has room for anything new.
   absl::Status CheckSpace() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Queues a task that is complete, not there yet, and has room.
-  void Add(const Submission& submission, Place place, absl::Time now, Deferred& deferred)
+  void Add(const Submission& submission, Place place, const clock::Moment& now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   static int64_t RequestMemory(const Request& request);
   // Forgets the oldest.
   void ForgetRequestId() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void RememberRequest(std::string key, std::string outcome, absl::Time now, JournalPlace place)
+  void RememberRequest(std::string key, std::string outcome, clock::Instant now, JournalPlace place)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // What the request registers, or has registered earlier.
@@ -195,14 +186,15 @@ class MemoryStore final : public TaskStore {
 
   // Calls about one task.
   absl::StatusOr<Record*> FindForChange(const ChangeRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<Record*> CancelOne(const ChangeRequest& request, absl::Time now, Deferred& deferred)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<Record*> CancelOne(const ChangeRequest& request, const clock::Moment& now,
+                                    Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of a task that has not ended.
-  void CancelRecord(Record* record, absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<Record*> RetryOne(const ChangeRequest& request, absl::Time now, Deferred& deferred)
+  void CancelRecord(Record* record, const clock::Moment& now, Deferred& deferred)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<Record*> RetryOne(const ChangeRequest& request, const clock::Moment& now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status DeleteOne(const ChangeRequest& request, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status FinishOne(FinishRequest& request, absl::Time now, Deferred& deferred)
+  absl::Status FinishOne(FinishRequest& request, const clock::Moment& now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Adds the task, or the error, to `tasks`, which do not move from now on until they are complete.
@@ -212,7 +204,8 @@ class MemoryStore final : public TaskStore {
   // The task whose attempt submits, which the new one then says, or why it may not.
   absl::StatusOr<Record*> FindSubmitter(const Submission& submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Goes on with a sweep; false when it is done, and its callback deferred.
-  bool SweepSome(CancelSweep& sweep, absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool SweepSome(CancelSweep& sweep, const clock::Moment& now, Deferred& deferred)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Has `done` called with the tasks.
   static Call AnswerTasks(std::shared_ptr<Snapshots> tasks,
@@ -236,17 +229,26 @@ class MemoryStore final : public TaskStore {
   Record* FindLeased(const Lease& lease) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // The moves of a task. All of them tell the watchers.
-  void Schedule(Record* record, absl::Time due, absl::Time now, Deferred& deferred)
+  // For a time of day: its first attempt.
+  void ScheduleAt(Record* record, absl::Time due, const clock::Moment& now, Deferred& deferred)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // For its next attempt.
+  void ScheduleAfter(Record* record, absl::Duration backoff, const clock::Moment& now, Deferred& deferred)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `due`: as far as the wall clock can tell.
+  void Schedule(Record* record, absl::Time due, const clock::Moment& now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // `again`: the task keeps its place before those that came later.
-  void Enqueue(Record* record, bool again, absl::Time now, Deferred& deferred)
+  void Enqueue(Record* record, bool again, const clock::Moment& now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  ClaimedTask Start(Record* record, const ClaimRequest& request, absl::Time now, Deferred& deferred)
+  ClaimedTask Start(Record* record, const ClaimRequest& request, const clock::Moment& now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void End(Record* record, v1::TaskState state, absl::Time now, Deferred& deferred)
+  void End(Record* record, v1::TaskState state, const clock::Moment& now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Expire(Record* record, absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void ExpireLease(Record* record, absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Expire(Record* record, const clock::Moment& now, Deferred& deferred)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ExpireLease(Record* record, const clock::Moment& now, Deferred& deferred)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Its lease is over, however it ended.
   void DropLease(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The task no longer exists.
@@ -263,17 +265,21 @@ class MemoryStore final : public TaskStore {
   // Whether all of its tasks that wait are such that nobody claims them.
   bool WaitsForNobody(const Queue& queue) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DisposeOf(Queue* queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void SetQueueAlarm(Queue* queue, absl::Time alarm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void ForgetOldTasksOf(Queue* queue, absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetQueueAlarm(Queue* queue, clock::Instant alarm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetOldTasksOf(Queue* queue, const clock::Moment& now, Deferred& deferred)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Goes on with a purge; false when it is done, and its callback deferred.
   bool PurgeSome(Purge& purge, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  void SetAlarm(Record* record, absl::Time alarm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void AlarmChanged(absl::Time alarm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Until the task's next move; replaces what was set.
+  void SetAlarm(Record* record, clock::Instant alarm, absl::Time date = absl::InfiniteFuture())
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ClearAlarm(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AlarmChanged(clock::Instant alarm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Hands waiting tasks that are safe to waiting claims.
-  void MatchClaims(absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void MatchClaims(const clock::Moment& now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Starts what there is for one claim; null if there is nothing.
-  std::shared_ptr<Claimed> Match(const ClaimRequest& request, absl::Time now, JournalPlace synced,
+  std::shared_ptr<Claimed> Match(const ClaimRequest& request, const clock::Moment& now, JournalPlace synced,
                                  Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The same once those are safe that are not yet.
   void MatchClaimsOnceSafe() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -281,8 +287,8 @@ class MemoryStore final : public TaskStore {
   v1::HeldBy HeldByExecutors(const Queue& queue) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NotifyWatchers(Record* record, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Ends a call in which tasks may have ended. They may be gone afterwards.
-  void ForgetOldTasks(absl::Time now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void ForgetOldRequestIds(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetOldTasks(const clock::Moment& now, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetOldRequestIds(clock::Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Ends a call, with or without changes: takes over the callbacks that have to wait until all is safe.
   void Commit(Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -326,6 +332,8 @@ class MemoryStore final : public TaskStore {
   void CountAdded(Record& record, uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogRequest(Request& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogPartDropped(uint64_t part) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Before the first event of a queue is given a position.
+  void LogPositions() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What that says.
   Change& DescribePartDropped(uint64_t part) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -338,8 +346,8 @@ class MemoryStore final : public TaskStore {
   void RunCompactionThread();
 
   void StartThreads();
-  absl::Time Now() const;
-  absl::Time NextAlarm() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  clock::Moment Now() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  clock::Instant NextAlarm(const clock::Moment& now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunAlarmThread();
 
   class Replay;
@@ -360,6 +368,8 @@ class MemoryStore final : public TaskStore {
   uint64_t next_lease_token_ ABSL_GUARDED_BY(mu_) = 1;
   uint64_t next_queue_revision_ ABSL_GUARDED_BY(mu_) = 1;
   int64_t next_log_position_ ABSL_GUARDED_BY(mu_) = 1;  // Later than that of any log that is gone.
+  uint64_t dropped_part_ ABSL_GUARDED_BY(mu_) = 0;      // The last one of the journal's that may be missing.
+  bool positions_logged_ ABSL_GUARDED_BY(mu_) = false;  // The journal knows where this server's began.
   WaitId next_wait_id_ ABSL_GUARDED_BY(mu_) = 1;
 
   MemoryBudget budget_ ABSL_GUARDED_BY(mu_);  // Before whoever counts to the end.
@@ -369,7 +379,8 @@ class MemoryStore final : public TaskStore {
   // Queues with a retention of their own in which tasks have ended since ForgetOldTasks.
   std::vector<Queue*> ended_in_ ABSL_GUARDED_BY(mu_);
   Turns turns_ ABSL_GUARDED_BY(mu_);
-  absl::btree_set<Alarm> alarms_ ABSL_GUARDED_BY(mu_);
+  Alarms alarms_ ABSL_GUARDED_BY(mu_);
+  WallSteps wall_steps_ ABSL_GUARDED_BY(mu_);
   ScriptRegistry scripts_ ABSL_GUARDED_BY(mu_);
   std::deque<Request> requests_ ABSL_GUARDED_BY(mu_);  // The oldest first.
   absl::flat_hash_map<absl::string_view, Request*> request_ids_ ABSL_GUARDED_BY(mu_);
@@ -390,10 +401,11 @@ class MemoryStore final : public TaskStore {
   google::protobuf::Arena change_arena_ ABSL_GUARDED_BY(mu_){change_room_.data(), change_room_.size()};
   std::string change_bytes_ ABSL_GUARDED_BY(mu_);
 
-  absl::CondVar compaction_changed_;
+  clock::ConditionVariable compaction_changed_;
   std::thread compaction_thread_;
-  absl::CondVar alarm_changed_;
-  absl::Time alarm_thread_wakes_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+  clock::ConditionVariable alarm_changed_;
+  // Until then the alarm thread waits; in the past: it does not wait.
+  clock::Instant alarm_thread_wakes_ ABSL_GUARDED_BY(mu_) = clock::Instant::InfinitePast();
   std::thread alarm_thread_;
 };
 

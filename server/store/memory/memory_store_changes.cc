@@ -19,7 +19,7 @@ absl::StatusOr<Record*> MemoryStore::FindForChange(const ChangeRequest& request)
   return record;
 }
 
-absl::StatusOr<Record*> MemoryStore::CancelOne(const ChangeRequest& request, absl::Time now,
+absl::StatusOr<Record*> MemoryStore::CancelOne(const ChangeRequest& request, const clock::Moment& now,
                                                Deferred& deferred) {
   const absl::StatusOr<Record*> found = FindForChange(request);
   if (!found.ok()) return found.status();
@@ -42,7 +42,7 @@ absl::StatusOr<Record*> MemoryStore::CancelOne(const ChangeRequest& request, abs
   return record;
 }
 
-absl::StatusOr<Record*> MemoryStore::RetryOne(const ChangeRequest& request, absl::Time now,
+absl::StatusOr<Record*> MemoryStore::RetryOne(const ChangeRequest& request, const clock::Moment& now,
                                               Deferred& deferred) {
   const absl::StatusOr<Record*> found = FindForChange(request);
   if (!found.ok()) return found.status();
@@ -65,7 +65,7 @@ absl::StatusOr<Record*> MemoryStore::RetryOne(const ChangeRequest& request, absl
   queue->ended.erase(record->position);
   ended_.erase(record->position);
   queue->live_bytes += record->bytes();
-  record->history->expires = absl::InfiniteFuture();
+  record->NeverExpires();
   record->history->tries = 0;
   record->history->output.end = absl::InfiniteFuture();
   if (record->lineage() != nullptr) lineages_.Revived(record->lineage());
@@ -89,13 +89,13 @@ absl::Status MemoryStore::DeleteOne(const ChangeRequest& request, Deferred& defe
   return absl::OkStatus();
 }
 
-absl::Status MemoryStore::FinishOne(FinishRequest& request, absl::Time now, Deferred& deferred) {
+absl::Status MemoryStore::FinishOne(FinishRequest& request, const clock::Moment& now, Deferred& deferred) {
   Record* record = FindLeased(request.lease);
   if (record == nullptr) return StaleLease(request.lease);
   History& past = *record->history;
   const auto error = KeepError(std::move(request.error));
   const KeptUsage usage(request.usage);
-  record->EndAttempt(error, usage, now);
+  record->EndAttempt(error, usage, now.time);
   // A released attempt did not end by itself: what it has to say does not count.
   if (request.verdict != Verdict::kReleased) {
     past.output.error = error;
@@ -121,7 +121,7 @@ absl::Status MemoryStore::FinishOne(FinishRequest& request, absl::Time now, Defe
       } else if (request.verdict == Verdict::kReleased) {
         Enqueue(record, /*again=*/true, now, deferred);
       } else {
-        Schedule(record, now + request.retry_delay, now, deferred);
+        ScheduleAfter(record, request.retry_delay, now, deferred);
       }
       break;
   }

@@ -79,7 +79,7 @@ WaitId MemoryStore::Claim(ClaimRequest request, Callback<std::vector<ClaimedTask
   return id;
 }
 
-void MemoryStore::MatchClaims(absl::Time now, Deferred& deferred) {
+void MemoryStore::MatchClaims(const clock::Moment& now, Deferred& deferred) {
   if (journal_ != nullptr) journal_->EndGroup();
   const JournalPlace synced =
       journal_ == nullptr ? std::numeric_limits<JournalPlace>::max() : journal_->Synced();
@@ -111,13 +111,14 @@ void MemoryStore::MatchClaims(absl::Time now, Deferred& deferred) {
   for (Call& claim : claims.calls) deferred.at_once.push_back(std::move(claim));
 }
 
-std::shared_ptr<MemoryStore::Claimed> MemoryStore::Match(const ClaimRequest& request, absl::Time now,
-                                                         JournalPlace synced, Deferred& deferred) {
+std::shared_ptr<MemoryStore::Claimed> MemoryStore::Match(const ClaimRequest& request,
+                                                         const clock::Moment& now, JournalPlace synced,
+                                                         Deferred& deferred) {
   std::shared_ptr<Claimed> claimed;
   RoomLeft room(request.room);
   while (room.any()) {
     Record* record = turns_.Next(
-        request.kind, now, synced, [&room](const Queue& queue) { return room.Has(queue); },
+        request.kind, now.instant, synced, [&room](const Queue& queue) { return room.Has(queue); },
         [this](Queue* queue) {
           mu_.AssertHeld();
           SetQueueAlarm(queue, std::min(queue->alarm, queue->bucket.NextToken()));
@@ -139,25 +140,25 @@ std::shared_ptr<MemoryStore::Claimed> MemoryStore::Match(const ClaimRequest& req
   return claimed;
 }
 
-ClaimedTask MemoryStore::Start(Record* record, const ClaimRequest& request, absl::Time now,
+ClaimedTask MemoryStore::Start(Record* record, const ClaimRequest& request, const clock::Moment& now,
                                Deferred& deferred) {
   ClaimedTask claimed;
   if (record->body != nullptr) claimed.task = record->Spec();
   DropBody(record);
-  record->StartAttempt(request.worker, now);
+  record->StartAttempt(request.worker, now.time);
   History& past = *record->history;
   past.lease_token = next_lease_token_++;
   past.holder = request.holder;
   past.cancel_requested = false;
-  SetAlarm(record, now + request.lease_duration);
+  SetAlarm(record, now.instant + request.lease_duration);
   claimed.lease = {record->name(), past.lease_token};
   if (record->has_script) claimed.script = record->script()->script;
   claimed.attempt = past.output.attempt_count;
   claimed.tries = past.tries;
   claimed.weight = std::max(1, record->queue->settings.weight());
   if (!past.output.result.empty()) (void)claimed.previous_result.ParseFromString(past.output.result);
-  record->Enter(v1::TASK_STATE_RUNNING, now);
-  LogMoved(*record, now);
+  record->Enter(v1::TASK_STATE_RUNNING, now.time);
+  LogMoved(*record, now.time);
   Recount(*record);
   NotifyWatchers(record, deferred);
   return claimed;

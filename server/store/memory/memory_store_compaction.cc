@@ -220,7 +220,7 @@ void MemoryStore::RunCompactionThread() {
       absl::MutexLock lock(&mu_);
       while (refusal_.ok() && !NeedsCompaction()) {
         // What other programs do to the disk is not signalled.
-        compaction_changed_.WaitWithTimeout(&mu_, kInterval);
+        compaction_changed_.WaitUntil(&mu_, clock::Instant::Now() + kInterval);
       }
       if (!refusal_.ok()) return;
     }

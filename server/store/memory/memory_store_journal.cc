@@ -48,6 +48,7 @@ void DescribeTask(const Record& record, TaskAdded& added) {
   added.set_priority(record.priority);
   if (record.expires() != absl::InfiniteFuture()) {
     added.set_expire_time(absl::ToUnixNanos(record.expires()));
+    added.set_expires_after_ttl(record.has_ttl());
   }
   added.set_create_time(record.create_nanos);
   added.set_ordering_key(std::string(record.ordering_key()));
@@ -104,9 +105,15 @@ void MemoryStore::LogAgain(Record& record, absl::string_view body) {
   TaskAdded& added = *change.mutable_task_added();
   DescribeTask(record, added);
   added.set_again(true);
-  // Of one that is SCHEDULED that is when it is due, or when it expires if that is earlier.
-  const absl::Time alarm = record.history == nullptr ? absl::UnixEpoch() : record.history->alarm.get();
-  DescribeState(record, record.queued_time(), alarm, *added.mutable_first());
+  if (record.state == v1::TASK_STATE_SCHEDULED) {
+    // When it is due, or when it expires if that is earlier; what is left of a backoff is all of it from now
+    // on.
+    const clock::Moment now = Now();
+    const absl::Time due = record.started() ? now.TimeOf(record.history->alarm) : record.history->date.get();
+    DescribeState(record, now.time, due, *added.mutable_first());
+  } else {
+    DescribeState(record, record.queued_time(), absl::UnixEpoch(), *added.mutable_first());
+  }
   if (record.history != nullptr) record.DescribePast(*added.mutable_past());
   record.place = Say(change, body);
   kept_bytes_ -= std::exchange(record.logged_bytes, 0);
@@ -210,11 +217,19 @@ void MemoryStore::LogRequest(Request& request) {
   RequestRemembered& remembered = *change.mutable_request_remembered();
   remembered.set_key(request.key);
   remembered.set_outcome(request.outcome);
-  remembered.set_time(absl::ToUnixNanos(request.time));
+  remembered.set_time(absl::ToUnixNanos(Now().TimeOf(request.time)));
   request.place = Say(change);
 }
 
-void MemoryStore::LogPartDropped(uint64_t part) { Say(DescribePartDropped(part)); }
+void MemoryStore::LogPartDropped(uint64_t part) {
+  dropped_part_ = part;
+  Say(DescribePartDropped(part));
+}
+
+void MemoryStore::LogPositions() {
+  if (journal_ == nullptr || std::exchange(positions_logged_, true)) return;
+  LogPartDropped(dropped_part_);
+}
 
 Change& MemoryStore::DescribePartDropped(uint64_t part) {
   Change& change = NewChange();
@@ -228,6 +243,11 @@ Change& MemoryStore::DescribePartDropped(uint64_t part) {
     (*dropped.mutable_last_script_versions())[name] = version;
   }
   dropped.set_last_forgotten_version(scripts_.last_forgotten_version());
+  int64_t next_log_position = next_log_position_;
+  for (const auto& [name, queue] : queues_) {
+    if (queue->log != nullptr) next_log_position = std::max(next_log_position, queue->log->latest() + 1);
+  }
+  dropped.set_next_log_position(next_log_position);
   return change;
 }
 

@@ -69,7 +69,7 @@ absl::StatusOr<Record*> MemoryStore::FindSubmitter(const Submission& submission)
   return by;
 }
 
-void MemoryStore::CancelRecord(Record* record, absl::Time now, Deferred& deferred) {
+void MemoryStore::CancelRecord(Record* record, const clock::Moment& now, Deferred& deferred) {
   if (record->state == v1::TASK_STATE_RUNNING) {
     if (record->history->cancel_requested) return;
     record->history->cancel_requested = true;
@@ -91,7 +91,7 @@ void MemoryStore::CancelTree(ChangeRequest request, Callback<absl::StatusOr<Canc
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    const absl::Time now = Now();
+    const clock::Moment now = Now();
     const absl::StatusOr<Record*> found = FindForChange(request);
     Lineage* place = nullptr;
     if (found.ok()) {
@@ -110,7 +110,7 @@ void MemoryStore::CancelTree(ChangeRequest request, Callback<absl::StatusOr<Canc
       // What is left is for the alarm thread, so that no caller waits for a large family.
       if (SweepSome(sweep, now, deferred)) {
         sweeps_.push_back(std::move(sweep));
-        AlarmChanged(absl::InfinitePast());
+        AlarmChanged(clock::Instant::InfinitePast());
       }
       MatchClaims(now, deferred);
       ForgetOldTasks(now, deferred);
@@ -120,7 +120,7 @@ void MemoryStore::CancelTree(ChangeRequest request, Callback<absl::StatusOr<Canc
   deferred.Run();
 }
 
-bool MemoryStore::SweepSome(CancelSweep& sweep, absl::Time now, Deferred& deferred) {
+bool MemoryStore::SweepSome(CancelSweep& sweep, const clock::Moment& now, Deferred& deferred) {
   const Lineage* const above = lineages_.Find(sweep.order);
   if (above != nullptr && above->cancelled) {
     auto& family = above->root->family;

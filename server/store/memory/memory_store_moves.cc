@@ -13,6 +13,14 @@
 #include "server/task/retry.h"
 
 namespace errand::store {
+namespace {
+
+// How often to look at the wall clock while a task waits for a time of day. A timerfd says when that clock is
+// set, but not in every sandbox and not where it is simulated, and looking costs nothing that counts.
+constexpr absl::Duration kDateInterval = absl::Seconds(1);
+
+}  // namespace
+
 Record* MemoryStore::Find(absl::string_view name) { return records_.Find(name); }
 
 Record* MemoryStore::FindLeased(const Lease& lease) {
@@ -22,20 +30,30 @@ Record* MemoryStore::FindLeased(const Lease& lease) {
   return holds ? record : nullptr;
 }
 
-void MemoryStore::Schedule(Record* record, absl::Time due, absl::Time now, Deferred& deferred) {
-  SetAlarm(record, std::min(due, record->expires()));
-  record->Enter(v1::TASK_STATE_SCHEDULED, now, due);
-  LogMoved(*record, now, due);
+void MemoryStore::ScheduleAt(Record* record, absl::Time due, const clock::Moment& now, Deferred& deferred) {
+  SetAlarm(record, record->ttl_end(), std::min(due, record->expiry_date()));
+  Schedule(record, due, now, deferred);
+}
+
+void MemoryStore::ScheduleAfter(Record* record, absl::Duration backoff, const clock::Moment& now,
+                                Deferred& deferred) {
+  SetAlarm(record, now.instant + backoff);  // It has started, and does not expire.
+  Schedule(record, now.time + backoff, now, deferred);
+}
+
+void MemoryStore::Schedule(Record* record, absl::Time due, const clock::Moment& now, Deferred& deferred) {
+  record->Enter(v1::TASK_STATE_SCHEDULED, now.time, due);
+  LogMoved(*record, now.time, due);
   Recount(*record);
   NotifyWatchers(record, deferred);
 }
 
-void MemoryStore::Enqueue(Record* record, bool again, absl::Time now, Deferred& deferred) {
-  SetAlarm(record, record->expires());
+void MemoryStore::Enqueue(Record* record, bool again, const clock::Moment& now, Deferred& deferred) {
+  SetAlarm(record, record->ttl_end(), record->expiry_date());
   if (!again) record->position = next_position_++;
-  if (record->history != nullptr) record->history->queued_time = now;
-  record->Enter(v1::TASK_STATE_QUEUED, now);
-  LogMoved(*record, now);
+  if (record->history != nullptr) record->history->queued_time = now.time;
+  record->Enter(v1::TASK_STATE_QUEUED, now.time);
+  LogMoved(*record, now.time);
   const KeyLine* const line = record->key_line();
   const bool first_of_key = line == nullptr || line->tasks.begin()->second == record;
   if (first_of_key) {
@@ -54,18 +72,19 @@ void MemoryStore::DropLease(Record* record) {
   turns_.Offer(record->queue);
 }
 
-void MemoryStore::End(Record* record, v1::TaskState state, absl::Time now, Deferred& deferred) {
+void MemoryStore::End(Record* record, v1::TaskState state, const clock::Moment& now, Deferred& deferred) {
   Queue* queue = record->queue;
-  SetAlarm(record, absl::InfiniteFuture());
+  ClearAlarm(record);
   if (record->waiting) queue->lines[static_cast<size_t>(record->kind)].Remove(record);
   DropLease(record);
   DropBody(record);
-  record->Grown().output.end = now;
-  record->Enter(state, now);
+  record->Grown().output.end = record->NotBeforeLast(now.time);
+  record->history->ended = now.instant;
+  record->Enter(state, now.time);
   queue->live_bytes -= record->bytes();
-  queue->finished.Add(now);
+  queue->finished.Add(now.instant);
   record->position = next_position_++;
-  LogMoved(*record, now);
+  LogMoved(*record, now.time);
   queue->ended.emplace_hint(queue->ended.end(), record->position, record);
   ended_.emplace_hint(ended_.end(), record->position, record);
   LeaveKeyLine(record);
@@ -78,26 +97,26 @@ void MemoryStore::End(Record* record, v1::TaskState state, absl::Time now, Defer
   if (queue->settings.has_retention()) ended_in_.push_back(queue);
 }
 
-void MemoryStore::Expire(Record* record, absl::Time now, Deferred& deferred) {
+void MemoryStore::Expire(Record* record, const clock::Moment& now, Deferred& deferred) {
   record->Grown().output.error = KeepError(task::ToProto(task::Error(
       absl::StatusCode::kDeadlineExceeded, "EXPIRED", "the task had not started before its expire_time")));
   End(record, v1::TASK_STATE_EXPIRED, now, deferred);
 }
 
-void MemoryStore::ExpireLease(Record* record, absl::Time now, Deferred& deferred) {
+void MemoryStore::ExpireLease(Record* record, const clock::Moment& now, Deferred& deferred) {
   History& past = *record->history;
   const bool cancelled = past.cancel_requested;
   DropLease(record);
   past.output.error = KeepError(task::ToProto(task::Error(absl::StatusCode::kUnavailable, "LEASE_EXPIRED",
                                                           "the server that ran it stopped answering")));
-  record->EndAttempt(past.output.error, KeptUsage(), now);
+  record->EndAttempt(past.output.error, KeptUsage(), now.time);
   const absl::StatusOr<v1::Task> asked = ReadTask(*record);
   const auto backoff =
       asked.ok() ? task::NextBackoff(asked->retry_policy(), past.tries) : std::optional<absl::Duration>();
   if (cancelled) {
     End(record, v1::TASK_STATE_CANCELLED, now, deferred);
   } else if (backoff.has_value()) {
-    Schedule(record, now + *backoff, now, deferred);
+    ScheduleAfter(record, *backoff, now, deferred);
   } else {
     End(record, v1::TASK_STATE_FAILED, now, deferred);
   }
@@ -119,7 +138,7 @@ void MemoryStore::Forget(Record* record, Deferred& deferred) {
     queue->ended.erase(record->position);
     ended_.erase(record->position);
   } else {
-    SetAlarm(record, absl::InfiniteFuture());
+    ClearAlarm(record);
     if (record->waiting) queue->lines[static_cast<size_t>(record->kind)].Remove(record);
     queue->live_bytes -= record->bytes();
     LeaveKeyLine(record);
@@ -163,17 +182,38 @@ void MemoryStore::LeaveKeyLine(Record* record) {
   turns_.Offer(first->queue);
 }
 
-void MemoryStore::SetAlarm(Record* record, absl::Time alarm) {
-  if (record->history == nullptr && alarm == absl::InfiniteFuture()) return;
-  OptionalTime& own = record->Grown().alarm;
-  if (own.get() != absl::InfiniteFuture()) alarms_.erase({own.get(), record->order, record, nullptr});
-  own = alarm;
-  if (alarm == absl::InfiniteFuture()) return;
-  alarms_.insert({own.get(), record->order, record, nullptr});
-  AlarmChanged(alarm);
+void MemoryStore::SetAlarm(Record* record, clock::Instant alarm, absl::Time date) {
+  ClearAlarm(record);
+  const Alarms::Owner owner{record, nullptr};
+  if (alarm != clock::Instant::InfiniteFuture()) {
+    record->Grown().alarm = alarm;
+    alarms_.Add(alarm, record->order, owner);
+    AlarmChanged(alarm);
+  }
+  if (date != absl::InfiniteFuture()) {
+    OptionalTime& own = record->Grown().date;
+    own = date;
+    const bool first = alarms_.Add(own.get(), record->order, owner);
+    // Whoever waits knows when the one before comes, and can tell when this one does.
+    if (first) AlarmChanged(clock::Instant::InfinitePast());
+  }
 }
 
-void MemoryStore::AlarmChanged(absl::Time alarm) {
+void MemoryStore::ClearAlarm(Record* record) {
+  if (record->history == nullptr) return;
+  History& history = *record->history;
+  const Alarms::Owner owner{record, nullptr};
+  if (history.alarm != clock::Instant::InfiniteFuture()) {
+    alarms_.Remove(history.alarm, record->order, owner);
+    history.alarm = clock::Instant::InfiniteFuture();
+  }
+  if (history.date.has_value()) {
+    alarms_.Remove(history.date.get(), record->order, owner);
+    history.date = absl::InfiniteFuture();
+  }
+}
+
+void MemoryStore::AlarmChanged(clock::Instant alarm) {
   if (alarm < alarm_thread_wakes_) alarm_changed_.Signal();
 }
 
@@ -200,20 +240,19 @@ void MemoryStore::NotifyWatchers(Record* record, Deferred& deferred) {
   }
 }
 
-void MemoryStore::ForgetOldTasks(absl::Time now, Deferred& deferred) {
+void MemoryStore::ForgetOldTasks(const clock::Moment& now, Deferred& deferred) {
   for (Queue* queue : ended_in_) ForgetOldTasksOf(queue, now, deferred);
   ended_in_.clear();
   while (!ended_.empty()) {
     Record* oldest = ended_.begin()->second;
     const bool too_many =
         static_cast<int64_t>(ended_.size()) > options_.max_ended_tasks || budget_.IsOver(Kept::kEnded);
-    const absl::Time end = oldest->history->output.end.get();
-    if (!too_many && end + options_.max_ended_age > now) break;
+    if (!too_many && oldest->history->ended + options_.max_ended_age > now.instant) break;
     Forget(oldest, deferred);
   }
 }
 
-void MemoryStore::ForgetOldRequestIds(absl::Time now) {
+void MemoryStore::ForgetOldRequestIds(clock::Instant now) {
   while (!requests_.empty() && requests_.front().time + options_.request_id_window < now) ForgetRequestId();
 }
 
@@ -221,17 +260,17 @@ void MemoryStore::RunAlarms() {
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    const absl::Time now = Now();
-    while (!alarms_.empty() && alarms_.begin()->time <= now) {
-      const Alarm alarm = *alarms_.begin();
-      if (Queue* queue = alarm.queue; queue != nullptr) {
-        SetQueueAlarm(queue, absl::InfiniteFuture());
+    const clock::Moment now = Now();
+    while (alarms_.Next(now) <= now.instant) {
+      const Alarms::Owner due = alarms_.First(now);
+      if (Queue* queue = due.queue; queue != nullptr) {
+        SetQueueAlarm(queue, clock::Instant::InfiniteFuture());
         turns_.Offer(queue);
         ForgetOldTasksOf(queue, now, deferred);
         DisposeOf(queue);
-      } else if (Record* record = alarm.record; record->state == v1::TASK_STATE_RUNNING) {
+      } else if (Record* record = due.record; record->state == v1::TASK_STATE_RUNNING) {
         ExpireLease(record, now, deferred);
-      } else if (record->expires() <= now) {
+      } else if (record->HasExpired(now)) {
         Expire(record, now, deferred);
       } else {
         Enqueue(record, /*again=*/false, now, deferred);
@@ -241,7 +280,7 @@ void MemoryStore::RunAlarms() {
     if (!sweeps_.empty() && !SweepSome(sweeps_.front(), now, deferred)) sweeps_.pop_front();
     MatchClaims(now, deferred);
     ForgetOldTasks(now, deferred);
-    ForgetOldRequestIds(now);
+    ForgetOldRequestIds(now.instant);
     Commit(deferred);
   }
   deferred.Run();
@@ -250,14 +289,17 @@ void MemoryStore::RunAlarms() {
   }
 }
 
-absl::Time MemoryStore::Now() const { return options_.clock ? options_.clock() : absl::Now(); }
+clock::Moment MemoryStore::Now() {
+  const clock::Moment now = options_.clock ? options_.clock() : clock::Moment::Now();
+  wall_steps_.Look(now, next_position_);
+  return now;
+}
 
-absl::Time MemoryStore::NextAlarm() const {
-  if (!purges_.empty() || !sweeps_.empty()) return absl::InfinitePast();
-  absl::Time next = alarms_.empty() ? absl::InfiniteFuture() : alarms_.begin()->time;
+clock::Instant MemoryStore::NextAlarm(const clock::Moment& now) const {
+  if (!purges_.empty() || !sweeps_.empty()) return clock::Instant::InfinitePast();
+  clock::Instant next = alarms_.Next(now);
   if (!ended_.empty()) {
-    const Record* const oldest = ended_.begin()->second;
-    next = std::min(next, oldest->history->output.end.get() + options_.max_ended_age);
+    next = std::min(next, ended_.begin()->second->history->ended + options_.max_ended_age);
   }
   return next;
 }
@@ -272,15 +314,18 @@ void MemoryStore::RunAlarmThread() {
   for (;;) {
     {
       absl::MutexLock lock(&mu_);
+      clock::Moment now = Now();
       // Tasks that end while this waits need no signal: they are kept for longer than a look a minute.
-      alarm_thread_wakes_ = std::min(NextAlarm(), absl::Now() + absl::Minutes(1));
-      while (refusal_.ok() && alarm_thread_wakes_ > absl::Now()) {
-        if (!alarm_changed_.WaitWithDeadline(&mu_, alarm_thread_wakes_)) {
-          alarm_thread_wakes_ = std::min(alarm_thread_wakes_, NextAlarm());
-        }
+      const clock::Instant look = now.instant + absl::Minutes(1);
+      while (refusal_.ok() && now.instant < std::min(NextAlarm(now), look)) {
+        alarm_thread_wakes_ = std::min(NextAlarm(now), look);
+        if (alarms_.has_dates())
+          alarm_thread_wakes_ = std::min(alarm_thread_wakes_, now.instant + kDateInterval);
+        alarm_changed_.WaitUntil(&mu_, alarm_thread_wakes_);
+        now = Now();
       }
       if (!refusal_.ok()) return;
-      alarm_thread_wakes_ = absl::InfinitePast();
+      alarm_thread_wakes_ = clock::Instant::InfinitePast();
     }
     RunAlarms();
   }

@@ -40,32 +40,32 @@ absl::StatusOr<Queue*> MemoryStore::FindOrCreateQueue(absl::string_view name) {
 
 void MemoryStore::DisposeOf(Queue* queue) {
   if (!queue->Disposable()) return;
-  SetQueueAlarm(queue, absl::InfiniteFuture());
+  SetQueueAlarm(queue, clock::Instant::InfiniteFuture());
   turns_.Forget(queue);
   if (queue->log != nullptr) next_log_position_ = std::max(next_log_position_, queue->log->latest() + 1);
   queues_.erase(queues_.find(queue->name));
 }
 
-void MemoryStore::SetQueueAlarm(Queue* queue, absl::Time alarm) {
+void MemoryStore::SetQueueAlarm(Queue* queue, clock::Instant alarm) {
   if (queue->alarm == alarm) return;
-  if (queue->alarm != absl::InfiniteFuture()) alarms_.erase({queue->alarm, 0, nullptr, queue});
+  if (queue->alarm != clock::Instant::InfiniteFuture()) alarms_.Remove(queue->alarm, 0, {nullptr, queue});
   queue->alarm = alarm;
-  if (alarm == absl::InfiniteFuture()) return;
-  alarms_.insert({alarm, 0, nullptr, queue});
+  if (alarm == clock::Instant::InfiniteFuture()) return;
+  alarms_.Add(alarm, 0, {nullptr, queue});
   AlarmChanged(alarm);
 }
 
-void MemoryStore::ForgetOldTasksOf(Queue* queue, absl::Time now, Deferred& deferred) {
+void MemoryStore::ForgetOldTasksOf(Queue* queue, const clock::Moment& now, Deferred& deferred) {
   const v1::Retention& retention = queue->settings.retention();
   if (!queue->settings.has_retention()) return;
   while (!queue->ended.empty()) {
     Record* oldest = queue->ended.begin()->second;
     const bool too_many =
         retention.max_count() > 0 && static_cast<int64_t>(queue->ended.size()) > retention.max_count();
-    const absl::Time forget_at =
-        retention.has_max_age() ? oldest->history->output.end.get() + task::FromProto(retention.max_age())
-                                : absl::InfiniteFuture();
-    if (!too_many && forget_at > now) {
+    const clock::Instant forget_at = retention.has_max_age()
+                                         ? oldest->history->ended + task::FromProto(retention.max_age())
+                                         : clock::Instant::InfiniteFuture();
+    if (!too_many && forget_at > now.instant) {
       SetQueueAlarm(queue, std::min(queue->alarm, forget_at));
       break;
     }
@@ -87,6 +87,7 @@ WaitId MemoryStore::WatchQueue(WatchQueueRequest request, Callback<absl::StatusO
       Queue* queue = *found;
       if (queue->log == nullptr) {
         queue->log = std::make_unique<EventLog>(next_log_position_, options_.max_queue_events, &budget_);
+        LogPositions();
       }
       EventLog& log = *queue->log;
       if (request.after_position == 0) {
@@ -164,10 +165,10 @@ void MemoryStore::UpdateQueue(v1::Queue settings, google::protobuf::FieldMask ma
       const v1::RateLimit before = queue->settings.rate_limit();
       const absl::Status merged = task::MergeQueueSettings(settings, mask, queue->settings);
       if (merged.ok()) {
-        const absl::Time now = Now();
+        const clock::Moment now = Now();
         const v1::RateLimit& after = queue->settings.rate_limit();
         if (before.tasks_per_second() != after.tasks_per_second() || before.burst() != after.burst()) {
-          queue->bucket.Configure(after, now);
+          queue->bucket.Configure(after, now.instant);
         }
         queue->revision = next_queue_revision_++;
         LogQueue(*queue);
@@ -250,7 +251,7 @@ void MemoryStore::PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>>
       // What is left is for the alarm thread, so that no caller waits for a long purge.
       if (PurgeSome(purge, deferred)) {
         purges_.push_back(std::move(purge));
-        AlarmChanged(absl::InfinitePast());
+        AlarmChanged(clock::Instant::InfinitePast());
       }
       MatchClaims(Now(), deferred);  // The next one of an ordering key may start.
     }
@@ -277,7 +278,8 @@ void MemoryStore::GetQueueStats(std::string name, Callback<absl::StatusOr<v1::Qu
     if (!refusal_.ok()) {
       result = refusal_;
     } else if (Queue* queue = FindQueue(name); queue != nullptr) {
-      result = queue->Stats(Now());
+      const clock::Moment now = Now();
+      result = queue->Stats(now.instant, wall_steps_);
       if (result->held_by() == v1::HELD_BY_EXECUTORS) result->set_held_by(HeldByExecutors(*queue));
       if (WaitsForNobody(*queue)) result->set_held_by(v1::HELD_BY_NO_HANDLER);
     }

@@ -31,6 +31,12 @@ absl::StatusOr<std::unique_ptr<MemoryStore>> MemoryStore::Open(StoreOptions opti
   return opened;
 }
 
+MemoryStore::Replay::Replay(MemoryStore* store)
+    : store_(*store), now_([store] {
+        absl::MutexLock lock(&store->mu_);
+        return store->Now();
+      }()) {}
+
 absl::Status MemoryStore::Replay::Run() {
   absl::MutexLock lock(&store_.mu_);
   const uint64_t first_part = store_.journal_->FirstPart();
@@ -83,7 +89,8 @@ absl::Status MemoryStore::Replay::Apply(JournalPlace place, absl::string_view te
       return DeleteScript(change.script_deleted().name());
     case Change::kRequestRemembered: {
       const RequestRemembered& request = change.request_remembered();
-      store_.RememberRequest(request.key(), request.outcome(), absl::FromUnixNanos(request.time()), place);
+      store_.RememberRequest(request.key(), request.outcome(), InstantOf(absl::FromUnixNanos(request.time())),
+                             place);
       return absl::OkStatus();
     }
     case Change::kPartDropped:
@@ -138,9 +145,9 @@ absl::Status MemoryStore::Replay::Add(JournalPlace place, const TaskAdded& added
   queue->records.emplace_hint(queue->records.end(), record->order, record);
   store_.next_order_ = std::max(store_.next_order_, record->order + 1);
   if (!added.request_id().empty()) {
-    store_.ForgetOldRequestIds(record->create_time());
-    store_.RememberRequest(absl::StrCat(queue->name, "\n", added.request_id()), added.name(),
-                           record->create_time(), place);
+    const clock::Instant created = InstantOf(record->create_time());
+    store_.ForgetOldRequestIds(created);
+    store_.RememberRequest(absl::StrCat(queue->name, "\n", added.request_id()), added.name(), created, place);
   }
   Entered(*record, added.first());
   return absl::OkStatus();
@@ -158,10 +165,13 @@ absl::Status MemoryStore::Replay::Name(size_t left) {
 }
 
 void MemoryStore::Replay::Entered(const Record& record, const TaskMoved& moved) {
+  ++store_.next_log_position_;
   store_.next_position_ = std::max({store_.next_position_, moved.position() + 1, moved.key_position() + 1});
   const uint64_t token = record.history == nullptr ? 0 : record.history->lease_token;
   store_.next_lease_token_ = std::max(store_.next_lease_token_, token + 1);
-  if (moved.state() == v1::TASK_STATE_SCHEDULED) due_[record.order] = absl::FromUnixNanos(moved.due());
+  if (moved.state() == v1::TASK_STATE_SCHEDULED) {
+    due_[record.order] = {absl::FromUnixNanos(moved.time()), absl::FromUnixNanos(moved.due())};
+  }
 }
 
 absl::Status MemoryStore::Replay::Move(const TaskMoved& moved, uint64_t bytes) {
@@ -181,6 +191,7 @@ absl::Status MemoryStore::Replay::Report(const TaskReported& reported) {
   if (reported.replaces() && record->history->events.size() == record->history->dropped) {
     return Impossible("a task's first event takes another's place");
   }
+  ++store_.next_log_position_;
   store_.CountLogged(
       *record, record->AddReport(reported.event(), reported.replaces(), absl::FromUnixNanos(reported.time()),
                                  store_.options_.max_task_events, store_.options_.max_task_event_bytes));
@@ -222,9 +233,9 @@ absl::Status MemoryStore::Replay::SetQueue(const QueueSet& set) {
 absl::Status MemoryStore::Replay::PutScript(JournalPlace place, ScriptPut& put) {
   const absl::Time time = absl::FromUnixNanos(put.time());
   if (!put.request_id().empty()) {
-    store_.ForgetOldRequestIds(time);
+    store_.ForgetOldRequestIds(InstantOf(time));
     store_.RememberRequest(absl::StrCat(put.name(), "\n", put.request_id()), absl::StrCat(put.version()),
-                           time, place);
+                           InstantOf(time), place);
   }
   Script& script = scripts_[put.name()];
   script.last = std::max(script.last, put.version());
@@ -245,11 +256,12 @@ absl::Status MemoryStore::Replay::DeleteScript(const std::string& name) {
 }
 
 absl::Status MemoryStore::Replay::DropPart(const PartDropped& dropped) {
-  dropped_part_ = dropped.part();
+  dropped_part_ = std::max(dropped_part_, dropped.part());
   store_.next_order_ = std::max(store_.next_order_, dropped.next_order());
   store_.next_position_ = std::max(store_.next_position_, dropped.next_position());
   store_.next_lease_token_ = std::max(store_.next_lease_token_, dropped.next_lease_token());
   store_.next_queue_revision_ = std::max(store_.next_queue_revision_, dropped.next_queue_revision());
+  store_.next_log_position_ = std::max(store_.next_log_position_, dropped.next_log_position());
   for (const auto& [name, version] : dropped.last_script_versions()) {
     scripts_[name].last = std::max(scripts_[name].last, version);
   }
@@ -313,9 +325,10 @@ absl::Status MemoryStore::Replay::Finish() {
   if (absl::Status named = Name(0); !named.ok()) return named;
   if (absl::Status finished = FinishScripts(); !finished.ok()) return finished;
   FinishLineages();
-  const absl::Time now = store_.Now();
   for (const auto& [name, queue] : store_.queues_) {
-    if (queue->settings.has_rate_limit()) queue->bucket.Configure(queue->settings.rate_limit(), now);
+    if (queue->settings.has_rate_limit()) {
+      queue->bucket.Configure(queue->settings.rate_limit(), now_.instant);
+    }
     for (const auto& [order, record] : queue->records) {
       if (absl::Status placed = Place(record); !placed.ok()) return placed;
     }
@@ -327,8 +340,10 @@ absl::Status MemoryStore::Replay::Finish() {
     }
     store_.turns_.Offer(queue.get());
   }
-  // Positions of events are not kept. They go up with the time, so that none is used twice.
-  store_.next_log_position_ = absl::ToUnixMicros(now);
+  // Positions of events are not kept. They go up with the time, and where the clock was set back they go on
+  // behind all that can have been used: each change may have been an event.
+  store_.next_log_position_ = std::max(store_.next_log_position_, absl::ToUnixMicros(now_.time));
+  store_.dropped_part_ = dropped_part_;
 
   Deferred deferred;
   std::vector<Queue*> queues;
@@ -339,13 +354,13 @@ absl::Status MemoryStore::Replay::Finish() {
       if (record->state == v1::TASK_STATE_RUNNING) interrupted.push_back(record);
     }
     for (Record* record : interrupted) {
-      if (absl::Status over = Interrupt(record, now, deferred); !over.ok()) return over;
+      if (absl::Status over = Interrupt(record, deferred); !over.ok()) return over;
     }
-    store_.ForgetOldTasksOf(queue, now, deferred);
+    store_.ForgetOldTasksOf(queue, now_, deferred);
     store_.DisposeOf(queue);
   }
-  store_.ForgetOldTasks(now, deferred);
-  store_.ForgetOldRequestIds(now);
+  store_.ForgetOldTasks(now_, deferred);
+  store_.ForgetOldRequestIds(now_.instant);
   store_.Commit(deferred);
   deferred.Run();
   return absl::OkStatus();
@@ -355,6 +370,7 @@ absl::Status MemoryStore::Replay::Place(Record* record) {
   Queue* const queue = record->queue;
   store_.CountNew(*record);
   if (record->ended()) {
+    record->history->ended = InstantOf(record->history->output.end.get());
     queue->ended.emplace(record->position, record);
     if (store_.ended_.emplace(record->position, record).second) return absl::OkStatus();
     return Impossible(absl::StrCat("'", record->name(), "' has ended at the same time as another"));
@@ -373,31 +389,41 @@ absl::Status MemoryStore::Replay::Place(Record* record) {
       return Impossible(absl::StrCat("'", record->name(), "' has another's place in its ordering key"));
     }
   }
-  if (record->state == v1::TASK_STATE_SCHEDULED) {
-    store_.SetAlarm(record, std::min(due_[record->order], record->expires()));
-  } else if (record->state == v1::TASK_STATE_QUEUED) {
-    store_.SetAlarm(record, record->expires());
-  }
+  Await(record);
   return absl::OkStatus();
 }
 
-absl::Status MemoryStore::Replay::Interrupt(Record* record, absl::Time now, Deferred& deferred) {
+void MemoryStore::Replay::Await(Record* record) {
+  if (record->has_ttl()) record->history->ttl_end = EndOf(record->create_time(), record->expires());
+  if (record->state == v1::TASK_STATE_QUEUED) {
+    store_.SetAlarm(record, record->ttl_end(), record->expiry_date());
+  } else if (record->state == v1::TASK_STATE_SCHEDULED) {
+    const Due& due = due_[record->order];
+    if (record->started()) {
+      store_.SetAlarm(record, EndOf(due.since, due.time));
+    } else {
+      store_.SetAlarm(record, record->ttl_end(), std::min(due.time, record->expiry_date()));
+    }
+  }
+}
+
+absl::Status MemoryStore::Replay::Interrupt(Record* record, Deferred& deferred) {
   History& past = *record->history;
   past.lease_token = 0;
   const auto error =
       KeepError(task::ToProto(task::Error(absl::StatusCode::kUnavailable, "SERVER_ENDED",
                                           "the server that ran it ended before the attempt did")));
-  record->EndAttempt(error, KeptUsage(), now);
+  record->EndAttempt(error, KeptUsage(), now_.time);
   const absl::StatusOr<v1::Task> asked = store_.ReadTask(*record);
   if (!asked.ok()) return asked.status();
   const int max_tries = std::max(kMaxInterruptedTries, asked->retry_policy().max_attempts());
   if (past.cancel_requested) {
-    store_.End(record, v1::TASK_STATE_CANCELLED, now, deferred);
+    store_.End(record, v1::TASK_STATE_CANCELLED, now_, deferred);
   } else if (past.tries >= max_tries) {
     past.output.error = error;
-    store_.End(record, v1::TASK_STATE_FAILED, now, deferred);
+    store_.End(record, v1::TASK_STATE_FAILED, now_, deferred);
   } else {
-    store_.Enqueue(record, /*again=*/true, now, deferred);
+    store_.Enqueue(record, /*again=*/true, now_, deferred);
   }
   return absl::OkStatus();
 }

@@ -1,6 +1,7 @@
 #ifndef ERRAND_SERVER_STORE_MEMORY_MEMORY_STORE_REPLAY_H_
 #define ERRAND_SERVER_STORE_MEMORY_MEMORY_STORE_REPLAY_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -31,7 +32,7 @@ class Rehearsal;
 // store.
 class MemoryStore::Replay {
  public:
-  explicit Replay(MemoryStore* store) : store_(*store) {}
+  explicit Replay(MemoryStore* store);
 
   absl::Status Run();
 
@@ -66,11 +67,12 @@ class MemoryStore::Replay {
     return it == by_order_.end() ? nullptr : it->second;
   }
   Queue* QueueNamed(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  // Sets the alarms of a task that has not ended.
+  void Await(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   // Puts the task where it belongs by its state, but for its waiting line.
   absl::Status Place(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   // The server that ran it is gone.
-  absl::Status Interrupt(Record* record, absl::Time now, Deferred& deferred)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  absl::Status Interrupt(Record* record, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
 
   // Of a task that is not there: its being added was in a part that was dropped, because it is gone or is
   // said again later.
@@ -91,7 +93,23 @@ class MemoryStore::Replay {
     absl::btree_map<int64_t, Version> versions;
   };
 
+  // Since when a task is SCHEDULED, and until when.
+  struct Due {
+    absl::Time since;
+    absl::Time time;
+  };
+
+  // The instant of something that is kept. Nobody measured since: the wall clock tells how long ago that was,
+  // and a clock that was set back meanwhile makes it now.
+  clock::Instant InstantOf(absl::Time past) const { return std::min(now_.instant, now_.InstantOf(past)); }
+  // When a wait is over that began at `since`: what is left of it by the wall clock, and at most all of it.
+  clock::Instant EndOf(absl::Time since, absl::Time end) const {
+    return now_.instant +
+           std::clamp(end - now_.time, absl::ZeroDuration(), std::max(end - since, absl::ZeroDuration()));
+  }
+
   MemoryStore& store_;
+  const clock::Moment now_;  // As it begins.
   Change change_;
   // Those that the table of names does not have yet: it is larger than any cache, and what an insertion
   // touches is on its way meanwhile.
@@ -102,7 +120,7 @@ class MemoryStore::Replay {
   absl::btree_map<uint64_t, Record*, std::less<>,
                   std::pmr::polymorphic_allocator<std::pair<const uint64_t, Record*>>>
       by_order_{&by_order_memory_};
-  absl::flat_hash_map<uint64_t, absl::Time> due_;  // Of those that are SCHEDULED, by order.
+  absl::flat_hash_map<uint64_t, Due> due_;  // Of those that are SCHEDULED, by order.
   absl::flat_hash_map<uint64_t, std::pair<std::string, int64_t>> script_of_;  // The same: name and version.
   // What is said of the families, until it is known which tasks are there.
   struct Descent {

@@ -39,8 +39,8 @@ absl::AnyInvocable<void(const absl::Status&)> AnswerScript(Callback<absl::Status
 
 absl::StatusOr<ScriptVersion> MemoryStore::PutOneScript(PutScriptRequest& request) {
   if (!refusal_.ok()) return refusal_;
-  const absl::Time now = Now();
-  ForgetOldRequestIds(now);
+  const clock::Moment now = Now();
+  ForgetOldRequestIds(now.instant);
   std::string request_key = absl::StrCat(request.name, "\n", request.request_id);
   if (const auto it = request_ids_.find(request_key);
       !request.request_id.empty() && it != request_ids_.end()) {
@@ -56,13 +56,13 @@ absl::StatusOr<ScriptVersion> MemoryStore::PutOneScript(PutScriptRequest& reques
   if (!room.ok()) return room;
   if (request.validate_only) {
     task::Script script{request.name, scripts_.NextVersion(request.name), std::move(request.source)};
-    return ScriptVersion{std::make_shared<const task::Script>(std::move(script)), now};
+    return ScriptVersion{std::make_shared<const task::Script>(std::move(script)), now.time};
   }
   const int64_t number = scripts_.NextVersion(request.name);
-  ScriptVersion& added = *scripts_.Put(std::move(request.name), number, std::move(request.source), now);
+  ScriptVersion& added = *scripts_.Put(std::move(request.name), number, std::move(request.source), now.time);
   const JournalPlace place = LogScriptPut(added, request.request_id);
   if (!request.request_id.empty()) {
-    RememberRequest(std::move(request_key), absl::StrCat(added.script->version), now, place);
+    RememberRequest(std::move(request_key), absl::StrCat(added.script->version), now.instant, place);
   }
   return added;
 }

@@ -31,8 +31,8 @@ absl::Status Exists(absl::string_view name) {
                      absl::StrCat("task_id: there is a task '", name, "' already"), {{"name", name}});
 }
 
-absl::Time DueTime(const v1::Task& task, absl::Time now) {
-  return task.has_schedule_time() ? task::FromProto(task.schedule_time()) : now;
+absl::Time DueTime(const v1::Task& task, const clock::Moment& now) {
+  return task.has_schedule_time() ? task::FromProto(task.schedule_time()) : now.time;
 }
 
 int64_t Bound(int64_t of_queue, int64_t of_store) {
@@ -50,8 +50,8 @@ void MemoryStore::Submit(std::vector<Submission> submissions, SubmitMode mode,
     absl::MutexLock lock(&mu_);
     // The table of names is larger than any cache. While one line is on its way, so are the others.
     for (const Submission& submission : submissions) records_.Prefetch(submission.task->name());
-    const absl::Time now = Now();
-    ForgetOldRequestIds(now);
+    const clock::Moment now = Now();
+    ForgetOldRequestIds(now.instant);
     if (mode == SubmitMode::kAllOrNone) {
       results = SubmitAllOrNone(submissions, now, answer, deferred);
     } else {
@@ -115,7 +115,8 @@ int64_t MemoryStore::RequestMemory(const Request& request) {
          kTableBytes;
 }
 
-void MemoryStore::RememberRequest(std::string key, std::string outcome, absl::Time now, JournalPlace place) {
+void MemoryStore::RememberRequest(std::string key, std::string outcome, clock::Instant now,
+                                  JournalPlace place) {
   requests_.push_back({now, std::move(key), std::move(outcome), place});
   Request& request = requests_.back();
   budget_.Add(Kept::kRequestIds, RequestMemory(request));
@@ -185,7 +186,8 @@ absl::StatusOr<MemoryStore::Place> MemoryStore::Complete(const Submission& submi
 }
 
 std::vector<absl::Status> MemoryStore::SubmitAllOrNone(const std::vector<Submission>& submissions,
-                                                       absl::Time now, Deferred& answer, Deferred& deferred) {
+                                                       const clock::Moment& now, Deferred& answer,
+                                                       Deferred& deferred) {
   if (!refusal_.ok()) return std::vector<absl::Status>(submissions.size(), refusal_);
   struct Room {
     int64_t tasks = 0;
@@ -237,7 +239,7 @@ std::vector<absl::Status> MemoryStore::SubmitAllOrNone(const std::vector<Submiss
   return results;
 }
 
-absl::Status MemoryStore::SubmitOne(const Submission& submission, absl::Time now, Deferred& answer,
+absl::Status MemoryStore::SubmitOne(const Submission& submission, const clock::Moment& now, Deferred& answer,
                                     Deferred& deferred) {
   if (!refusal_.ok()) return refusal_;
   if (const auto repeated = FindRepeated(submission); repeated.has_value()) {
@@ -264,22 +266,24 @@ absl::Status MemoryStore::SubmitOne(const Submission& submission, absl::Time now
     v1::Task& task = *submission.task;
     if (task.has_lua()) task.mutable_lua()->Clear();
     if (task.has_email()) task.mutable_email()->Clear();
-    task.set_state(DueTime(task, now) > now ? v1::TASK_STATE_SCHEDULED : v1::TASK_STATE_QUEUED);
+    task.set_state(DueTime(task, now) > now.time ? v1::TASK_STATE_SCHEDULED : v1::TASK_STATE_QUEUED);
   }
   return status;
 }
 
-void MemoryStore::Add(const Submission& submission, Place place, absl::Time now, Deferred& deferred) {
+void MemoryStore::Add(const Submission& submission, Place place, const clock::Moment& now,
+                      Deferred& deferred) {
   v1::Task& task = *submission.task;
   Queue* queue = place.queue;
   const absl::Time due = DueTime(task, now);
-  std::unique_ptr<Record> owned = Record::Make(task, next_order_++, queue, now);
+  std::unique_ptr<Record> owned = Record::Make(task, next_order_++, queue, now.time);
+  if (submission.ttl.has_value()) owned->Grown().ttl_end = now.instant + *submission.ttl;
   Record* record = owned.get();
   records_.Insert(std::move(owned));
   CountNew(*record);
   queue->records.emplace_hint(queue->records.end(), record->order, record);
   queue->live_bytes += record->bytes();
-  queue->created.Add(now);
+  queue->created.Add(now.instant);
   if (place.script != nullptr) {
     ScriptRegistry::Hold(place.script);
     record->set_script(place.script);
@@ -288,14 +292,14 @@ void MemoryStore::Add(const Submission& submission, Place place, absl::Time now,
     lineages_.Add(lineages_.Of(*place.submitter), *record, submission.submitter->token);
   }
   JoinKeyLine(record);
-  if (due > now) {
-    Schedule(record, due, now, deferred);
+  if (due > now.time) {
+    ScheduleAt(record, due, now, deferred);
   } else {
     Enqueue(record, /*again=*/false, now, deferred);
   }
   LogAdded(*record, submission.request_id, due);
   if (!submission.request_id.empty()) {
-    RememberRequest(RequestKey(submission), record->name(), now, record->place);
+    RememberRequest(RequestKey(submission), record->name(), now.instant, record->place);
   }
   record->AddOutput(v1::TASK_VIEW_BASIC, task);
 }

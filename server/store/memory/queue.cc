@@ -29,7 +29,7 @@ Record* WaitingLine::First() const {
   return nullptr;
 }
 
-v1::HeldBy Queue::HeldBack(absl::Time now) {
+v1::HeldBy Queue::HeldBack(clock::Instant now) {
   if (paused || purges > 0) return v1::HELD_BY_PAUSE;
   if (settings.max_running() > 0 && running() >= settings.max_running()) return v1::HELD_BY_MAX_RUNNING;
   if (!bucket.HasToken(now)) return v1::HELD_BY_RATE_LIMIT;
@@ -49,7 +49,7 @@ v1::Queue Queue::View() const {
   return view;
 }
 
-v1::QueueStats Queue::Stats(absl::Time now) {
+v1::QueueStats Queue::Stats(clock::Instant now, const WallSteps& steps) {
   v1::QueueStats stats;
   for (int state = v1::TASK_STATE_SCHEDULED; state < v1::TaskState_ARRAYSIZE; ++state) {
     const int64_t count = by_state[static_cast<size_t>(state)];
@@ -57,13 +57,14 @@ v1::QueueStats Queue::Stats(absl::Time now) {
       (*stats.mutable_tasks_by_state())[v1::TaskState_Name(static_cast<v1::TaskState>(state))] = count;
     }
   }
-  absl::Time oldest = absl::InfiniteFuture();
+  clock::Instant oldest = clock::Instant::InfiniteFuture();
   bool waits = false;
   for (const WaitingLine& line : lines) {
     for (const auto& tasks : line.by_priority) {
       if (tasks.empty()) continue;
       waits = true;
-      oldest = std::min(oldest, (*tasks.begin())->queued_time());
+      const Record& first = **tasks.begin();
+      oldest = std::min(oldest, steps.InstantOf(first.queued_time(), first.position));
     }
   }
   if (waits) {

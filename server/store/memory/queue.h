@@ -11,12 +11,13 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/time/time.h"
 #include "errand/v1/queues.pb.h"
+#include "server/clock/instant.h"
 #include "server/store/memory/event_log.h"
 #include "server/store/memory/rate_meter.h"
 #include "server/store/memory/record.h"
 #include "server/store/memory/token_bucket.h"
+#include "server/store/memory/wall_steps.h"
 #include "server/task/limits.h"
 #include "server/task/state.h"
 
@@ -65,12 +66,13 @@ struct Queue {
 
   // What keeps tasks that wait from starting: UNSPECIFIED if nothing does, or the pause, the rate limit or
   // max_running.
-  v1::HeldBy HeldBack(absl::Time now);
+  v1::HeldBy HeldBack(clock::Instant now);
   // Whether anything would be lost with the queue.
   bool Disposable() const;
   // As clients see it.
   v1::Queue View() const;
-  v1::QueueStats Stats(absl::Time now);
+  // `steps`: of the store's clocks.
+  v1::QueueStats Stats(clock::Instant now, const WallSteps& steps);
 
   const std::string name;
   const bool permanent;
@@ -97,7 +99,7 @@ struct Queue {
   std::vector<WaitId> watchers;
 
   // When tokens come or retention ends.
-  absl::Time alarm = absl::InfiniteFuture();
+  clock::Instant alarm = clock::Instant::InfiniteFuture();
 };
 
 }  // namespace errand::store

@@ -5,19 +5,20 @@
 #include <cstdint>
 
 #include "absl/time/time.h"
+#include "server/clock/instant.h"
 
 namespace errand::store {
 
 // Counts what happened in the last five minutes, to the nearest five seconds.
 class RateMeter {
  public:
-  void Add(absl::Time now) {
+  void Add(clock::Instant now) {
     MoveTo(now);
     ++counts_[Index(latest_)];
   }
 
   // How often a second, over the last `window`: at most five minutes.
-  double PerSecond(absl::Time now, absl::Duration window) {
+  double PerSecond(clock::Instant now, absl::Duration window) {
     MoveTo(now);
     int64_t sum = 0;
     const int64_t slots = window / kSlot;
@@ -31,8 +32,8 @@ class RateMeter {
 
   static size_t Index(int64_t slot) { return static_cast<size_t>(((slot % kSlots) + kSlots) % kSlots); }
 
-  void MoveTo(absl::Time now) {
-    const int64_t slot = (now - absl::UnixEpoch()) / kSlot;
+  void MoveTo(clock::Instant now) {
+    const int64_t slot = (now - clock::Instant()) / kSlot;
     if (slot - latest_ >= kSlots) {
       counts_.fill(0);
       latest_ = slot;

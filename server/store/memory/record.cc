@@ -76,7 +76,11 @@ std::unique_ptr<Record> Record::Make(const TaskAdded& added, Queue* queue) {
   std::unique_ptr<Record> record = New(rest, added.order(), queue, absl::FromUnixNanos(added.create_time()));
   record->kind = added.email() ? task::HandlerKind::kEmail : task::HandlerKind::kLua;
   record->priority = static_cast<uint8_t>(added.priority());
-  if (added.expire_time() != 0) record->Grown().expires = absl::FromUnixNanos(added.expire_time());
+  if (added.expire_time() != 0) {
+    record->Grown().expires = absl::FromUnixNanos(added.expire_time());
+    // How much of it is left is found when the store has been read.
+    if (added.expires_after_ttl()) record->Grown().ttl_end = clock::Instant();
+  }
   record->body_size = added.body_bytes();
   if (added.has_past()) {
     record->Restore(added.first(), added.past());
@@ -153,8 +157,21 @@ void Record::StartAttempt(const std::string& worker, absl::Time now) {
   KeptAttempt& attempt = AddAttempt();
   attempt.number = output.attempt_count;
   attempt.worker = &*queue->workers.insert(worker).first;
-  attempt.start = now;
+  attempt.start = NotBeforeLast(now);
+  NeverExpires();
+}
+
+void Record::NeverExpires() {
+  if (history == nullptr) return;
   history->expires = absl::InfiniteFuture();
+  history->ttl_end = clock::Instant::InfiniteFuture();
+}
+
+absl::Time Record::NotBeforeLast(absl::Time time) const {
+  if (history == nullptr || history->events.size() == history->dropped) return std::max(time, create_time());
+  const KeptEvent& last = history->events.back();
+  return std::max(time, last.made != nullptr ? task::FromProto(last.made->event_time())
+                                             : absl::FromUnixNanos(last.unix_nanos));
 }
 
 KeptAttempt& Record::AddAttempt() {
@@ -176,7 +193,7 @@ KeptAttempt Record::Keep(const v1::Attempt& attempt) const {
 
 void Record::EndAttempt(std::shared_ptr<const google::rpc::Status> error, KeptUsage usage, absl::Time now) {
   KeptAttempt& attempt = history->output.attempts.back();
-  attempt.end = now;
+  attempt.end = NotBeforeLast(now);
   attempt.error = std::move(error);
   attempt.usage = usage;
 }
@@ -211,7 +228,7 @@ void Record::Enter(v1::TaskState new_state, absl::Time now, absl::Time due) {
   const bool tells_more =
       !ended() && (state == v1::TASK_STATE_SCHEDULED || output.error != nullptr ||
                    (state != v1::TASK_STATE_RUNNING && (!output.result.empty() || output.usage.has_value())));
-  KeptEvent event{nullptr, absl::ToUnixNanos(now), output.attempt_count, state};
+  KeptEvent event{nullptr, absl::ToUnixNanos(NotBeforeLast(now)), output.attempt_count, state};
   std::shared_ptr<v1::TaskEvent> made;
   if (tells_more || queue->log != nullptr) made = Make(event, history->next_sequence);
   if (tells_more) {
@@ -249,7 +266,7 @@ int64_t Record::AddReport(v1::TaskEvent event, bool replaces, absl::Time now, si
     --past.next_sequence;
     if (queue->log != nullptr && past.log_position != 0) queue->log->Drop(past.log_position);
   }
-  Stamp(event, past.next_sequence, past.output.attempt_count, now);
+  Stamp(event, past.next_sequence, past.output.attempt_count, NotBeforeLast(now));
   const auto made = std::make_shared<const v1::TaskEvent>(std::move(event));
   Add({made}, made);
   bytes += LoggedBytes(events.back());
@@ -276,7 +293,7 @@ void Record::Replay(const TaskMoved& moved) {
   KeepEnd();
   position = moved.position();
   if (moved.key_position() != 0 || history != nullptr) Grown().key_position = moved.key_position();
-  if (moved.never_expires() && history != nullptr) history->expires = absl::InfiniteFuture();
+  if (moved.never_expires()) NeverExpires();
   if (moved.state() == v1::TASK_STATE_QUEUED && history != nullptr) history->queued_time = time;
   // The first state of a task has no history.
   if (state != v1::TASK_STATE_UNSPECIFIED) {
@@ -297,7 +314,7 @@ void Record::Replay(const TaskMoved& moved) {
     } else {
       output.result = moved.result();
     }
-    output.end = task::IsTerminal(moved.state()) ? time : absl::InfiniteFuture();
+    output.end = task::IsTerminal(moved.state()) ? NotBeforeLast(time) : absl::InfiniteFuture();
   }
   Enter(moved.state(), time, absl::FromUnixNanos(moved.due()));
   revision = moved.revision();
@@ -331,7 +348,7 @@ void Record::Restore(const TaskMoved& present, const TaskPast& past) {
   own.lease_token = past.lease_token();
   own.cancel_requested = past.cancel_requested();
   own.queued_time = absl::FromUnixNanos(present.time());
-  if (present.never_expires()) own.expires = absl::InfiniteFuture();
+  if (present.never_expires()) NeverExpires();
   own.key_position = present.key_position();
 }
 

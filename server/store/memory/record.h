@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "errand/v1/task.pb.h"
+#include "server/clock/moment.h"
 #include "server/store/memory/body.h"
 #include "server/store/memory/journal.h"
 #include "server/store/memory/memory_budget.h"
@@ -57,10 +58,16 @@ struct History {
 
   // While QUEUED: since when.
   OptionalTime queued_time;
-  // When to give up on it, until it has started.
+  // When to give up on it, until it has started. Of one that has a ttl the end of that counts, and `expires`
+  // is what the wall clock will show then as far as anybody knows.
   OptionalTime expires;
-  // While SCHEDULED: when it is due. While RUNNING: when its lease expires. And when it expires.
-  OptionalTime alarm;
+  clock::Instant ttl_end = clock::Instant::InfiniteFuture();
+  // What it waits for (Alarms), infinite where it does not. While SCHEDULED: when it is due. While RUNNING:
+  // the end of its lease. And when it expires.
+  clock::Instant alarm = clock::Instant::InfiniteFuture();
+  OptionalTime date;
+  // Once it has ended: when.
+  clock::Instant ended;
   // Where there is an ordering key: the tasks that share it, and the place among them, until it has ended.
   KeyLine* key_line = nullptr;
   uint64_t key_position = 0;
@@ -109,6 +116,19 @@ struct Record {
   absl::Time queued_time() const { return history == nullptr ? create_time() : history->queued_time.get(); }
   absl::Time expires() const { return history == nullptr ? absl::InfiniteFuture() : history->expires.get(); }
   Lineage* lineage() const { return history == nullptr ? nullptr : history->lineage; }
+  clock::Instant ttl_end() const {
+    return history == nullptr ? clock::Instant::InfiniteFuture() : history->ttl_end;
+  }
+  bool has_ttl() const { return ttl_end() != clock::Instant::InfiniteFuture(); }
+  // Where it expires at a time of day.
+  absl::Time expiry_date() const { return has_ttl() ? absl::InfiniteFuture() : expires(); }
+  bool HasExpired(const clock::Moment& now) const {
+    return ttl_end() <= now.instant || expiry_date() <= now.time;
+  }
+  void NeverExpires();
+  // A time at which something happens to the task: not before its latest event, though the wall clock may
+  // have been set back since.
+  absl::Time NotBeforeLast(absl::Time time) const;
   KeyLine* key_line() const { return history == nullptr ? nullptr : history->key_line; }
 
   // What the client asked for, with defaults; its body is in memory.
@@ -119,6 +139,7 @@ struct Record {
   void AddOutput(v1::TaskView view, v1::Task& task) const;
   std::string Etag() const;
 
+  // These take the time of day.
   // Enters a state and adds its event, with what `history` says of error, result and usage. `due` is when
   // the next attempt is due, where the state is SCHEDULED.
   void Enter(v1::TaskState state, absl::Time now, absl::Time due = absl::InfiniteFuture());

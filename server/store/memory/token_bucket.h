@@ -5,14 +5,15 @@
 
 #include "absl/time/time.h"
 #include "errand/v1/queues.pb.h"
+#include "server/clock/instant.h"
 
 namespace errand::store {
 
-// Holds a queue to its rate. A clock that goes back only makes it wait.
+// Holds a queue to its rate.
 class TokenBucket {
  public:
   // A full bucket of the new size; a rate of 0 means no limit.
-  void Configure(const v1::RateLimit& limit, absl::Time now) {
+  void Configure(const v1::RateLimit& limit, clock::Instant now) {
     rate_ = limit.tasks_per_second();
     size_ = std::max(1, limit.burst());
     tokens_ = size_;
@@ -22,10 +23,10 @@ class TokenBucket {
   bool limited() const { return rate_ > 0; }
 
   // Whether a token is there. If not, see NextToken.
-  bool HasToken(absl::Time now) {
+  bool HasToken(clock::Instant now) {
     if (!limited()) return true;
-    tokens_ = std::min(size_, tokens_ + rate_ * std::max(0.0, absl::ToDoubleSeconds(now - filled_)));
-    filled_ = std::max(filled_, now);
+    tokens_ = std::min(size_, tokens_ + rate_ * absl::ToDoubleSeconds(now - filled_));
+    filled_ = now;
     // What rounding takes must not keep a due task waiting.
     return tokens_ >= 1 - 1e-6;
   }
@@ -36,13 +37,13 @@ class TokenBucket {
   }
 
   // When the next token comes, after HasToken said no.
-  absl::Time NextToken() const { return filled_ + absl::Seconds((1 - tokens_) / rate_); }
+  clock::Instant NextToken() const { return filled_ + absl::Seconds((1 - tokens_) / rate_); }
 
  private:
   double rate_ = 0;
   double size_ = 1;
   double tokens_ = 1;
-  absl::Time filled_ = absl::InfinitePast();
+  clock::Instant filled_ = clock::Instant::InfinitePast();
 };
 
 }  // namespace errand::store

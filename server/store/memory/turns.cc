@@ -14,7 +14,7 @@ void Turns::Offer(Queue* queue) {
   }
 }
 
-Record* Turns::Next(task::HandlerKind kind, absl::Time now, JournalPlace synced,
+Record* Turns::Next(task::HandlerKind kind, clock::Instant now, JournalPlace synced,
                     absl::FunctionRef<bool(const Queue&)> has_room,
                     absl::FunctionRef<void(Queue*)> on_rate_limit) {
   auto& turns = turns_[static_cast<size_t>(kind)];

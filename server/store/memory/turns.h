@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
-#include "absl/time/time.h"
+#include "server/clock/instant.h"
 #include "server/store/memory/queue.h"
 
 namespace errand::store {
@@ -22,7 +22,7 @@ class Turns {
   // Takes the next task out of its waiting line; null when none may start. A queue whose next task does
   // not stand before `synced` in the journal is put aside; one that `has_room` denies is passed over until
   // TakeBackPassedOver. `on_rate_limit` is told of each queue that loses its place because of its rate.
-  Record* Next(task::HandlerKind kind, absl::Time now, JournalPlace synced,
+  Record* Next(task::HandlerKind kind, clock::Instant now, JournalPlace synced,
                absl::FunctionRef<bool(const Queue&)> has_room, absl::FunctionRef<void(Queue*)> on_rate_limit);
 
   // Those that were passed over have their places at the front again.

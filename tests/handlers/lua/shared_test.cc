@@ -73,7 +73,7 @@ TEST_F(SharedTest, BadArgumentsAreNamed) {
 
 TEST(SharedValues, ValuesEndWithTheirTime) {
   SharedValues values;
-  const absl::Time start = absl::UnixEpoch();
+  const clock::Instant start = clock::Instant();
   ASSERT_TRUE(values.Set("q", "k", "jv", start + absl::Seconds(1), start).ok());
   EXPECT_EQ(values.Get("q", "k", start), "jv");
   EXPECT_EQ(values.Get("q", "k", start + absl::Seconds(1)), "");
@@ -86,11 +86,11 @@ TEST(SharedValues, ValuesEndWithTheirTime) {
 
 TEST(SharedValues, WhatWasNotUsedForLongestMakesRoom) {
   SharedValues values;
-  const absl::Time now = absl::UnixEpoch();
+  const clock::Instant now = clock::Instant();
   const std::string large(SharedValues::kMaxValueBytes, 'x');
-  ASSERT_TRUE(values.Set("q", "kept", "jv", absl::InfiniteFuture(), now).ok());
+  ASSERT_TRUE(values.Set("q", "kept", "jv", clock::Instant::InfiniteFuture(), now).ok());
   for (int i = 0; i < 1000; ++i) {
-    ASSERT_TRUE(values.Set("q", absl::StrCat(i), large, absl::InfiniteFuture(), now).ok());
+    ASSERT_TRUE(values.Set("q", absl::StrCat(i), large, clock::Instant::InfiniteFuture(), now).ok());
     EXPECT_EQ(values.Get("q", "kept", now), "jv");
     EXPECT_LE(values.bytes("q"), SharedValues::kMaxQueueBytes);
   }
@@ -101,8 +101,8 @@ TEST(SharedValues, WhatWasNotUsedForLongestMakesRoom) {
 TEST(SharedValues, QueuesAreBounded) {
   SharedValues values;
   for (size_t i = 0; i < SharedValues::kMaxQueues + 10; ++i) {
-    const absl::Time now = absl::UnixEpoch() + absl::Seconds(i);
-    ASSERT_TRUE(values.Set(absl::StrCat("q", i), "k", "jv", absl::InfiniteFuture(), now).ok());
+    const clock::Instant now = clock::Instant() + absl::Seconds(i);
+    ASSERT_TRUE(values.Set(absl::StrCat("q", i), "k", "jv", clock::Instant::InfiniteFuture(), now).ok());
   }
   EXPECT_EQ(values.bytes("q0"), 0u);
   EXPECT_GT(values.bytes(absl::StrCat("q", SharedValues::kMaxQueues)), 0u);

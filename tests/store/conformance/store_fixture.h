@@ -64,11 +64,12 @@ struct Wanted {
   std::string request_id;
   bool validate_only = false;
   const Lease* submitter = nullptr;
+  std::optional<absl::Duration> ttl;
 
-  Submission submission() const { return {task.get(), request_id, validate_only, submitter}; }
+  Submission submission() const { return {task.get(), request_id, validate_only, submitter, ttl}; }
 };
 
-// A store on a clock that the test moves. Its calls wait for their answers.
+// A store on clocks that the test moves. Its calls wait for their answers.
 class StoreFixture : public LeaseHolder {
  public:
   explicit StoreFixture(const StoreFactory& factory, StoreOptions options = {}) {
@@ -77,12 +78,23 @@ class StoreFixture : public LeaseHolder {
   }
 
   TaskStore& store() { return *under_test_.store; }
-  absl::Time now() const { return now_; }
+  absl::Time now() const { return now_.time; }
   const std::vector<Lease>& cancels() const { return cancels_; }
 
   void Advance(absl::Duration duration) {
-    now_ += duration;
+    now_ = {now_.instant + duration, now_.time + duration};
     under_test_.run_alarms();
+  }
+
+  // Somebody sets the wall clock, forward or back. No time passes by it.
+  void SetWallClock(absl::Duration step) {
+    now_.time += step;
+    under_test_.run_alarms();
+  }
+
+  // Boots the machine: its monotonic clock begins anew, and the wall clock has gone on for `off`, or was set.
+  void RebootFor(absl::Duration off) {
+    ReopenAfter([&] { now_ = {clock::Instant() + absl::Seconds(20), now_.time + off}; });
   }
 
   bool survives() const { return under_test_.reopen != nullptr; }
@@ -110,6 +122,14 @@ class StoreFixture : public LeaseHolder {
     wanted.task->set_uid("uid-" + id);
     wanted.task->mutable_lua()->set_source("return 1");
     change(*wanted.task);
+    return wanted;
+  }
+
+  // The same with a ttl.
+  Wanted Expiring(const std::string& id, absl::Duration ttl) const {
+    Wanted wanted =
+        LuaWith(id, [&](v1::Task& task) { *task.mutable_expire_time() = task::ToProto(now() + ttl); });
+    wanted.ttl = ttl;
     return wanted;
   }
 
@@ -349,7 +369,7 @@ class StoreFixture : public LeaseHolder {
  private:
   void OnCancelRequested(const Lease& lease) override { cancels_.push_back(lease); }
 
-  absl::Time now_ = absl::FromUnixSeconds(1'000'000'000);
+  clock::Moment now_{clock::Instant() + absl::Hours(100), absl::FromUnixSeconds(1'000'000'000)};
   std::vector<Lease> cancels_;
   StoreUnderTest under_test_;
 };

@@ -348,7 +348,7 @@ TEST_F(DataFolder, ARepairThatIsInterruptedAnywhereLosesNothing) {
       // What a server does that is started now must not lose anything, either.
       if (seed % 2 == 0) {
         StoreOptions options;
-        options.clock = [] { return absl::FromUnixSeconds(1'000'000'000); };
+        options.clock = [] { return clock::Moment{{}, absl::FromUnixSeconds(1'000'000'000)}; };
         auto journal = LogJournal::Open(disk.get(), {.segment_bytes = kSmallSegment});
         if (journal.ok()) {
           (void)MemoryStore::Open(options, *std::move(journal));
