@@ -25,7 +25,8 @@ void Loop::List::RunAll() {
   }
 }
 
-Loop::Loop(std::unique_ptr<grpc::ServerCompletionQueue> queue) : queue_(std::move(queue)) {
+Loop::Loop(std::unique_ptr<grpc::ServerCompletionQueue> queue, Timers* timers)
+    : queue_(std::move(queue)), timers_(*timers) {
   inbox_wake_.on_complete = &Loop::OnInbox;
   idle_wake_.on_complete = &Loop::OnIdle;
   inbox_wake_.loop = idle_wake_.loop = this;

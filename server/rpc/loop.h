@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "server/rpc/tag.h"
+#include "server/rpc/timers.h"
 
 namespace errand::rpc {
 
@@ -35,7 +36,8 @@ class Posted {
 class Loop {
  public:
   // Call Start once the server was built and calls were armed.
-  explicit Loop(std::unique_ptr<grpc::ServerCompletionQueue> queue);
+  // `timers` are borrowed.
+  Loop(std::unique_ptr<grpc::ServerCompletionQueue> queue, Timers* timers);
   ~Loop();
 
   Loop(const Loop&) = delete;
@@ -49,6 +51,7 @@ class Loop {
   void Join();
 
   grpc::ServerCompletionQueue* queue() const { return queue_.get(); }
+  Timers& timers() const { return timers_; }
   bool IsCurrent() const;
 
   // Runs `posted` on the loop's thread, in the order of the calls of one thread. `posted` is borrowed
@@ -87,6 +90,7 @@ class Loop {
   void Run();
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  Timers& timers_;
   std::thread thread_;
   std::atomic<int64_t> calls_{0};
 

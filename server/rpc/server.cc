@@ -1,11 +1,13 @@
 #include "server/rpc/server.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/resource_quota.h>
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/rpc/instant.h"
+#include "absl/synchronization/notification.h"
+#include "server/rpc/timers.h"
 
 namespace errand::rpc {
 namespace {
@@ -26,10 +28,10 @@ Server::Server(const ServerOptions& options)
   quota.Resize(static_cast<size_t>(options.max_buffer_bytes));
   builder_.SetResourceQuota(quota);
   for (int i = 0; i < options.unary_loops; ++i) {
-    unary_loops_.push_back(std::make_unique<Loop>(builder_.AddCompletionQueue()));
+    unary_loops_.push_back(std::make_unique<Loop>(builder_.AddCompletionQueue(), &timers_));
   }
   for (int i = 0; i < options.stream_loops; ++i) {
-    stream_loops_.push_back(std::make_unique<Loop>(builder_.AddCompletionQueue()));
+    stream_loops_.push_back(std::make_unique<Loop>(builder_.AddCompletionQueue(), &timers_));
   }
 }
 
@@ -59,7 +61,23 @@ void Server::Run() {
 
 void Server::Shutdown(clock::Instant deadline) {
   acceptor_->StopListening();
-  server_->Shutdown(ToGpr(deadline));
+  // In place of a deadline of gRPC's (see Timers).
+  class CancelCalls final : public Timer {
+   public:
+    explicit CancelCalls(grpc::Server* server) : server_(server) {}
+    void OnTime() override {
+      grpc_server_cancel_all_calls(server_->c_server());
+      done_.Notify();
+    }
+    void Await() { done_.WaitForNotification(); }
+
+   private:
+    grpc::Server* const server_;
+    absl::Notification done_;
+  } cancel_calls(server_.get());
+  timers_.Set(&cancel_calls, deadline);
+  server_->Shutdown();
+  if (!timers_.Cancel(&cancel_calls)) cancel_calls.Await();
   ForEachLoop([](Loop& loop) { loop.WaitForCalls(); });
   ForEachLoop([](Loop& loop) { loop.Shutdown(); });
   ForEachLoop([](Loop& loop) { loop.Join(); });

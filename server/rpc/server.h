@@ -14,6 +14,7 @@
 #include "server/clock/instant.h"
 #include "server/rpc/acceptor.h"
 #include "server/rpc/loop.h"
+#include "server/rpc/timers.h"
 
 namespace errand::rpc {
 
@@ -58,6 +59,7 @@ class Server {
   const Connections::Limits limits_;
   grpc::ServerBuilder builder_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> hand_over_;
+  Timers timers_;
   std::vector<std::unique_ptr<Loop>> unary_loops_;
   std::vector<std::unique_ptr<Loop>> stream_loops_;
   std::unique_ptr<grpc::Server> server_;    // Goes before the queues.

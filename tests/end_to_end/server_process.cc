@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include "tests/paths/paths.h"
 
@@ -59,8 +60,9 @@ int WaitForEnd(pid_t pid) {
 
 }  // namespace
 
-ServerProcess::ServerProcess(std::vector<std::string> flags, int log) {
-  std::vector<std::string> command = {kErranddPath, "--listen=127.0.0.1:0"};
+ServerProcess::ServerProcess(std::vector<std::string> flags, int log, std::vector<std::string> under) {
+  std::vector<std::string> command = std::move(under);
+  command.insert(command.end(), {kErranddPath, "--listen=127.0.0.1:0"});
   if (log < 0) command.push_back("--log_level=warning");
   command.insert(command.end(), flags.begin(), flags.end());
   Pipe output;

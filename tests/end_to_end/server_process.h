@@ -18,8 +18,10 @@ namespace errand {
 class ServerProcess {
  public:
   // Returns when the server listens. Its log goes to the descriptor `log`; -1: the warnings go to the
-  // test's own.
-  explicit ServerProcess(std::vector<std::string> flags = {}, int log = -1);
+  // test's own. `under` is the command that the server is run by, such as `env NAME=VALUE`; it becomes the
+  // server.
+  explicit ServerProcess(std::vector<std::string> flags = {}, int log = -1,
+                         std::vector<std::string> under = {});
   ~ServerProcess();
 
   ServerProcess(const ServerProcess&) = delete;

@@ -8,6 +8,7 @@ extern const char kErranddPath[];
 extern const char kErrandPath[];
 extern const char kErrandSandboxPath[];
 extern const char kNativeProbePath[];
+extern const char kWallClockShimPath[];
 // The checkout, for data that stands beside the tests.
 extern const char kSourcePath[];
 
