@@ -31,6 +31,7 @@ enum class Verb {
   kQueuePause,
   kQueueResume,
   kQueuePurge,
+  kQueueDelete,
   kQueueStats,
   kScriptCreate,
   kScriptGet,

@@ -81,6 +81,8 @@ int Dispatch(Session& session, const Input& input) {
       return QueueResume(session);
     case Verb::kQueuePurge:
       return QueuePurge(session);
+    case Verb::kQueueDelete:
+      return QueueDelete(session);
     case Verb::kQueueStats:
       return QueueStats(session);
     case Verb::kScriptCreate:

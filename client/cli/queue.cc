@@ -69,6 +69,25 @@ int QueuePurge(Session& session) {
   return kDone;
 }
 
+int QueueDelete(Session& session) {
+  const Arguments& arguments = session.arguments();
+  v1::DeleteQueueRequest request;
+  request.set_name(arguments.queue.name);
+  request.set_etag(arguments.queue.etag);
+  request.set_force(arguments.queue.force);
+  request.set_allow_missing(arguments.queue.allow_missing);
+  const absl::StatusOr<int64_t> count = session.queues().Delete(request, session.options());
+  if (!count.ok()) return session.Fail(count.status());
+  if (arguments.format == Format::kTable) {
+    std::printf("%lld\n", static_cast<long long>(*count));
+    return kDone;
+  }
+  v1::DeleteQueueResponse response;
+  response.set_deleted_task_count(*count);
+  std::fputs(ToJson(response, arguments.format == Format::kJson, true).c_str(), stdout);
+  return kDone;
+}
+
 int QueueStats(Session& session) {
   const Arguments& arguments = session.arguments();
   const absl::StatusOr<v1::QueueStats> stats =

@@ -92,6 +92,15 @@ void AddSet(CLI::App& parent, Arguments& arguments) {
   });
 }
 
+void AddDelete(CLI::App& parent, Arguments& arguments) {
+  CLI::App& app = AddVerb(parent, "delete", Verb::kQueueDelete,
+                          "Forget a queue with its settings; prints how many tasks went with it", arguments);
+  app.add_flag("--force", arguments.queue.force, "Its tasks as well; those that run are stopped");
+  app.add_flag("--allow-missing", arguments.queue.allow_missing, "One that does not exist is no error");
+  app.add_option("--etag", arguments.queue.etag, "Only if the settings still have this etag")
+      ->type_name("ETAG");
+}
+
 }  // namespace
 
 void AddQueue(CLI::App& root, Arguments& arguments) {
@@ -105,6 +114,7 @@ void AddQueue(CLI::App& root, Arguments& arguments) {
   AddVerb(app, "pause", Verb::kQueuePause, "Start no more tasks of a queue", arguments);
   AddVerb(app, "resume", Verb::kQueueResume, "Start the tasks of a paused queue again", arguments);
   AddVerb(app, "purge", Verb::kQueuePurge, "Forget all tasks of a queue that wait", arguments);
+  AddDelete(app, arguments);
   AddVerb(app, "stats", Verb::kQueueStats, "Show how many tasks a queue holds, and its rates", arguments);
 }
 

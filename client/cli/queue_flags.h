@@ -13,6 +13,8 @@ namespace errand::cli {
 struct QueueFlags {
   std::string name;  // `queues/{queue}`.
   std::string etag;
+  bool force = false;          // delete.
+  bool allow_missing = false;  // delete.
 
   std::optional<double> rate;  // Tasks a second.
   std::optional<int32_t> burst;

@@ -27,6 +27,7 @@ int QueueSet(Session& session);
 int QueuePause(Session& session);
 int QueueResume(Session& session);
 int QueuePurge(Session& session);
+int QueueDelete(Session& session);
 int QueueStats(Session& session);
 // Both take the file's content.
 int ScriptCreate(Session& session, const std::string& source);

@@ -99,6 +99,17 @@ absl::StatusOr<int64_t> Queues::Purge(absl::string_view name, const CallOptions&
   return response->purged_count();
 }
 
+absl::StatusOr<int64_t> Queues::Delete(const v1::DeleteQueueRequest& request,
+                                       const CallOptions& options) const {
+  Retry retry(retry_, DeadlineOf(options), options.cancellation);
+  v1::DeleteQueueResponse response;
+  absl::Status status = Call(*stub_->queues, &QueuesStub::DeleteQueue, request, &response, retry);
+  // By an earlier attempt whose answer was lost.
+  if (absl::IsNotFound(status) && retry.repeated()) return 0;
+  if (!status.ok()) return status;
+  return response.deleted_task_count();
+}
+
 absl::StatusOr<v1::QueueStats> Queues::Stats(absl::string_view name, const CallOptions& options) const {
   absl::StatusOr<v1::GetQueueStatsResponse> response = CallFor(
       *stub_->queues, &QueuesStub::GetQueueStats, Named<v1::GetQueueStatsRequest>(name), retry_, options);

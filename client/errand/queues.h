@@ -61,6 +61,11 @@ class Queues {
   // Forgets the tasks that wait and returns how many those were; fewer when an attempt's answer was lost.
   absl::StatusOr<int64_t> Purge(absl::string_view name, const CallOptions& options = {}) const;
 
+  // Forgets a queue, see Queues.DeleteQueue, and returns how many tasks went with it: fewer when an attempt's
+  // answer was lost, and none when that attempt had deleted it.
+  absl::StatusOr<int64_t> Delete(const v1::DeleteQueueRequest& request,
+                                 const CallOptions& options = {}) const;
+
   absl::StatusOr<v1::QueueStats> Stats(absl::string_view name, const CallOptions& options = {}) const;
 
  private:

@@ -132,6 +132,26 @@ struct QueuesService::PurgeMethod {
   }
 };
 
+struct QueuesService::DeleteMethod {
+  using Request = v1::DeleteQueueRequest;
+  using Response = v1::DeleteQueueResponse;
+  using Answer = absl::StatusOr<int64_t>;
+  static constexpr auto kAccept = &Grpc::RequestDeleteQueue;
+  static absl::Status Check(const Request& request) { return CheckName(request); }
+  static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
+    const bool allow_missing = request.allow_missing();
+    store.DeleteQueue({request.name(), request.etag(), request.force()},
+                      [allow_missing, done = std::move(done)](Answer answer) mutable {
+                        if (allow_missing && absl::IsNotFound(answer.status())) answer = 0;
+                        done(std::move(answer));
+                      });
+  }
+  static absl::Status Take(Answer answer, Response& response) {
+    if (answer.ok()) response.set_deleted_task_count(*answer);
+    return answer.status();
+  }
+};
+
 struct QueuesService::StatsMethod {
   using Request = v1::GetQueueStatsRequest;
   using Response = v1::GetQueueStatsResponse;
@@ -162,6 +182,7 @@ void QueuesService::Arm(rpc::Server& server) {
       ServeStoreCall<PauseMethod>(grpc_, *loop, *store_);
       ServeStoreCall<ResumeMethod>(grpc_, *loop, *store_);
       ServeStoreCall<PurgeMethod>(grpc_, *loop, *store_);
+      ServeStoreCall<DeleteMethod>(grpc_, *loop, *store_);
       ServeStoreCall<StatsMethod>(grpc_, *loop, *store_);
     }
   }

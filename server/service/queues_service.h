@@ -29,6 +29,7 @@ class QueuesService {
   struct PauseMethod;
   struct ResumeMethod;
   struct PurgeMethod;
+  struct DeleteMethod;
   struct StatsMethod;
 
   store::TaskStore* const store_;

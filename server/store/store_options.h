@@ -23,7 +23,7 @@ struct StoreOptions {
   // Bounds of each queue, over its tasks that have not ended.
   int64_t max_queue_tasks = 1'000'000;
   int64_t max_queue_bytes = int64_t{1} << 30;
-  // Queues at one time.
+  // Queues at one time that have settings; and as many that have tasks alone, and that are watched alone.
   int64_t max_queues = 10'000;
   // Empty: queues come into being at first use. Otherwise these (`queues/{queue}`) and `queues/default` are
   // all.
@@ -36,9 +36,9 @@ struct StoreOptions {
   absl::Duration max_ended_age = absl::Hours(1);
   // Events kept of each task; the oldest go first.
   size_t max_task_events = 1'000;
-  int64_t max_task_event_bytes = int64_t{4} << 20;
-  // Events kept of each queue that is watched; the oldest go first.
-  size_t max_queue_events = 10'000;
+  int64_t max_task_event_bytes = int64_t{16} << 20;
+  // Events kept of each queue that is watched, as far as the memory has room; the oldest go first.
+  size_t max_queue_events = 100'000;
   // How far a task that a script makes may be below the one that a client made, at most 100, and how many
   // tasks below one of those may not have ended.
   int32_t max_task_depth = 16;

@@ -2,6 +2,7 @@
 #define ERRAND_SERVER_STORE_TASK_STORE_H_
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -183,12 +184,20 @@ struct WatchQueueRequest {
   int64_t after_position = 0;  // 0: from now on.
   int max_events = 256;
   int64_t max_bytes = int64_t{1} << 20;  // As in WatchRequest.
+  int64_t through_position =
+      std::numeric_limits<int64_t>::max();  // Nothing that is later; more than the first.
 };
 
 // A page of what is listed by name.
 struct NamePage {
   std::string after_name;  // The last name of the page before.
   int max_entries = 100;
+};
+
+struct DeleteQueueRequest {
+  std::string name;    // `queues/{queue}`.
+  std::string etag;    // Empty, or the queue's etag must be this one, otherwise ABORTED.
+  bool force = false;  // Its tasks as well.
 };
 
 struct QueuePage {
@@ -290,6 +299,8 @@ class TaskStore {
                              Callback<absl::StatusOr<v1::Queue>> done) = 0;
   // The number of tasks forgotten.
   virtual void PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>> done) = 0;
+  // The number of tasks forgotten with it. FAILED_PRECONDITION, see Queues.DeleteQueue.
+  virtual void DeleteQueue(DeleteQueueRequest request, Callback<absl::StatusOr<int64_t>> done) = 0;
   virtual void GetQueueStats(std::string name, Callback<absl::StatusOr<v1::QueueStats>> done) = 0;
 
   // Registered scripts, see errand/v1/scripts.proto. Seldom called: no batches. Names are valid, and sources

@@ -150,6 +150,10 @@ class FakeServer::Queues final : public v1::Queues::Service {
                           v1::PurgeQueueResponse* response) override {
     return Answer(fake_.purge_queue, *context, *request, *response);
   }
+  grpc::Status DeleteQueue(grpc::ServerContext* context, const v1::DeleteQueueRequest* request,
+                           v1::DeleteQueueResponse* response) override {
+    return Answer(fake_.delete_queue, *context, *request, *response);
+  }
   grpc::Status GetQueueStats(grpc::ServerContext* context, const v1::GetQueueStatsRequest* request,
                              v1::GetQueueStatsResponse* response) override {
     return Answer(fake_.queue_stats, *context, *request, *response);

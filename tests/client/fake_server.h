@@ -52,6 +52,7 @@ class FakeServer final {
   Unary<v1::PauseQueueRequest, v1::PauseQueueResponse> pause_queue;
   Unary<v1::ResumeQueueRequest, v1::ResumeQueueResponse> resume_queue;
   Unary<v1::PurgeQueueRequest, v1::PurgeQueueResponse> purge_queue;
+  Unary<v1::DeleteQueueRequest, v1::DeleteQueueResponse> delete_queue;
   Unary<v1::GetQueueStatsRequest, v1::GetQueueStatsResponse> queue_stats;
   Unary<v1::CreateScriptRequest, v1::CreateScriptResponse> create_script;
   Unary<v1::GetScriptRequest, v1::GetScriptResponse> get_script;

@@ -119,6 +119,24 @@ TEST_F(QueueCommandTest, PurgePrintsHowManyTasksAreForgotten) {
   EXPECT_EQ(out_, "{\"purgedCount\":\"0\"}\n");
 }
 
+TEST_F(QueueCommandTest, DeletePrintsHowManyTasksWentWithIt) {
+  v1::DeleteQueueRequest sent;
+  fake_.delete_queue = [&](auto&, const v1::DeleteQueueRequest& request, v1::DeleteQueueResponse& response) {
+    sent = request;
+    response.set_deleted_task_count(3);
+    return grpc::Status::OK;
+  };
+  Run({"queue", "delete", "q", "--force", "--allow-missing", "--etag=q7"});
+  EXPECT_EQ(code_, 0) << err_;
+  EXPECT_EQ(out_, "3\n");
+  EXPECT_EQ(sent.name(), "queues/q");
+  EXPECT_EQ(sent.etag(), "q7");
+  EXPECT_TRUE(sent.force() && sent.allow_missing());
+  Run({"queue", "delete", "q", "-o", "jsonl"});
+  EXPECT_EQ(out_, "{\"deletedTaskCount\":\"3\"}\n");
+  EXPECT_FALSE(sent.force() || sent.allow_missing());
+}
+
 TEST_F(QueueCommandTest, StatsPrintsCountsAndRates) {
   fake_.queue_stats = [](auto&, const v1::GetQueueStatsRequest&, v1::GetQueueStatsResponse& response) {
     v1::QueueStats& stats = *response.mutable_stats();

@@ -75,6 +75,18 @@ TEST_F(QueuesTest, PauseAndResumeAreRepeatedAndReturnTheQueue) {
   EXPECT_EQ(calls, 2);
 }
 
+TEST_F(QueuesTest, AQueueThatALostAnswerHadDeletedIsDeleted) {
+  int calls = 0;
+  fake_.delete_queue = [&](auto&, const v1::DeleteQueueRequest&, v1::DeleteQueueResponse&) {
+    return ++calls == 1 ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "lost")
+                        : grpc::Status(grpc::StatusCode::NOT_FOUND, "gone");
+  };
+  v1::DeleteQueueRequest request;
+  request.set_name("queues/q");
+  EXPECT_EQ(queues_.Delete(request).value(), 0);
+  EXPECT_TRUE(absl::IsNotFound(queues_.Delete(request).status()));
+}
+
 TEST_F(QueuesTest, GetPurgeAndStatsAnswer) {
   fake_.get_queue = [](auto&, const v1::GetQueueRequest& request, v1::GetQueueResponse&) {
     return NotFound(request.name());

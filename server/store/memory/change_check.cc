@@ -159,6 +159,9 @@ absl::Status CheckChange(const Change& change) {
       return CheckDropped(change.part_dropped());
     case Change::kQueuePurged:
       return CheckPurged(change.queue_purged());
+    case Change::kQueueDeleted:
+      if (task::CheckQueueName(change.queue_deleted().name(), "name").ok()) return absl::OkStatus();
+      return Impossible("a queue is deleted that there cannot be");
     case Change::kTaskCancelRequested:
     case Change::kDescendantsCancelled:
     case Change::kTaskForgotten:

@@ -1,6 +1,7 @@
 #ifndef ERRAND_SERVER_STORE_MEMORY_EVENT_LOG_H_
 #define ERRAND_SERVER_STORE_MEMORY_EVENT_LOG_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -52,17 +53,17 @@ class EventLog {
     event = nullptr;
   }
 
-  // What follows a position from oldest() to latest(): at most `max_events`, and of more than one at most
-  // `max_bytes`.
-  QueueEventBatch Read(int64_t position, int max_events, int64_t max_bytes) {
+  // What follows a position from oldest() to latest(), as the request wants it.
+  QueueEventBatch Read(const WatchQueueRequest& request) {
     QueueEventBatch batch;
-    batch.position = position;
+    batch.position = request.after_position;
+    const int64_t last = std::min(latest(), request.through_position);
     int64_t bytes = 0;
-    while (batch.position < latest() && static_cast<int>(batch.events.size()) < max_events) {
+    while (batch.position < last && static_cast<int>(batch.events.size()) < request.max_events) {
       const auto& event = entries_[static_cast<size_t>(batch.position + 1 - first_)];
       if (event != nullptr) {
         bytes += static_cast<int64_t>(event->ByteSizeLong());
-        if (bytes > max_bytes && !batch.events.empty()) break;
+        if (bytes > request.max_bytes && !batch.events.empty()) break;
         batch.events.push_back(event);
       }
       ++batch.position;

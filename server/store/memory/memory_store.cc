@@ -188,10 +188,10 @@ void MemoryStore::Append(std::vector<Report> reports) {
       if (record == nullptr) continue;
       const bool replaces = record->Replaces(report.event);
       LogReport(*record, report.event, replaces, now.time);
-      // Where memory is short a task's events do not become more.
-      const int64_t max_bytes = budget_.IsOver(Kept::kLive) && record->history != nullptr
-                                    ? std::min(record->history->event_bytes, options_.max_task_event_bytes)
-                                    : options_.max_task_event_bytes;
+      // Where the queue has its part of the memory a task's events do not become more.
+      const int64_t max_bytes = budget_.HasRoom(Kept::kLive, record->queue->live_memory, 0)
+                                    ? options_.max_task_event_bytes
+                                    : std::min(record->history->event_bytes, options_.max_task_event_bytes);
       CountLogged(*record, record->AddReport(std::move(report.event), replaces, now.time,
                                              options_.max_task_events, max_bytes));
       Recount(*record);

@@ -73,6 +73,7 @@ class MemoryStore final : public TaskStore {
   void SetQueueState(std::string name, v1::QueueState state,
                      Callback<absl::StatusOr<v1::Queue>> done) override;
   void PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>> done) override;
+  void DeleteQueue(DeleteQueueRequest request, Callback<absl::StatusOr<int64_t>> done) override;
   void GetQueueStats(std::string name, Callback<absl::StatusOr<v1::QueueStats>> done) override;
   void PutScript(PutScriptRequest request, Callback<absl::StatusOr<v1::Script>> done) override;
   void GetScript(GetScriptRequest request, Callback<absl::StatusOr<v1::Script>> done) override;
@@ -102,9 +103,10 @@ class MemoryStore final : public TaskStore {
     WatchQueueRequest request;
     Callback<absl::StatusOr<QueueEventBatch>> done;
   };
-  // A PurgeQueue under way.
+  // A PurgeQueue or DeleteQueue under way.
   struct Purge {
     std::string queue;
+    bool all;              // Also what runs or has ended.
     uint64_t after_order;  // Where it stands.
     uint64_t last_order;   // Tasks that came later stay.
     int64_t purged;
@@ -193,6 +195,8 @@ class MemoryStore final : public TaskStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<Record*> RetryOne(const ChangeRequest& request, const clock::Moment& now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Tells whoever runs the task to stop.
+  static void StopAttempt(const Record& record, Deferred& deferred);
   absl::Status DeleteOne(const ChangeRequest& request, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status FinishOne(FinishRequest& request, const clock::Moment& now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -261,13 +265,24 @@ class MemoryStore final : public TaskStore {
 
   // Queues.
   Queue* FindQueue(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<Queue*> FindOrCreateQueue(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `holder`: what will hold the name.
+  absl::StatusOr<Queue*> FindOrCreateQueue(absl::string_view name, NameHolder holder)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Counts a queue whose holder may have changed.
+  void CountName(Queue& queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Where the names for queues with tasks are taken: looks for one whose tasks have all ended.
+  void FreeName(Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Whether all of its tasks that wait are such that nobody claims them.
   bool WaitsForNobody(const Queue& queue) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DisposeOf(Queue* queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetQueueAlarm(Queue* queue, clock::Instant alarm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetOldTasksOf(Queue* queue, const clock::Moment& now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void StartPurge(Queue& queue, bool all, Callback<absl::StatusOr<int64_t>> done, Deferred& deferred)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckDelete(const DeleteQueueRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of a queue whose tasks are forgotten.
+  void FinishDeleting(Queue* queue, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Goes on with a purge; false when it is done, and its callback deferred.
   bool PurgeSome(Purge& purge, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -319,6 +334,7 @@ class MemoryStore final : public TaskStore {
   // Those of which nothing lives any more.
   void LogUncancelled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogQueuePurged(const std::string& name, uint64_t lease) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LogQueueDeleted(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogQueue(const Queue& queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Where that stands.
   JournalPlace LogScriptPut(ScriptVersion& version, const std::string& request_id)
@@ -388,6 +404,8 @@ class MemoryStore final : public TaskStore {
   absl::flat_hash_map<WaitId, Watcher> watchers_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<WaitId, QueueWatcher> queue_watchers_ ABSL_GUARDED_BY(mu_);
 
+  std::array<int64_t, kNameHolders> names_ ABSL_GUARDED_BY(mu_){};  // Of queues, by what holds them.
+  std::string last_looked_at_ ABSL_GUARDED_BY(mu_);                 // By FreeName: a queue's name.
   std::deque<Purge> purges_ ABSL_GUARDED_BY(mu_);
   std::deque<CancelSweep> sweeps_ ABSL_GUARDED_BY(mu_);
   Lineages lineages_ ABSL_GUARDED_BY(mu_);

@@ -187,6 +187,13 @@ void MemoryStore::LogQueuePurged(const std::string& name, uint64_t lease) {
   Say(change);
 }
 
+void MemoryStore::LogQueueDeleted(const std::string& name) {
+  if (journal_ == nullptr) return;
+  Change& change = NewChange();
+  change.mutable_queue_deleted()->set_name(name);
+  Say(change);
+}
+
 void MemoryStore::LogQueue(const Queue& queue) {
   if (journal_ == nullptr) return;
   Change& change = NewChange();

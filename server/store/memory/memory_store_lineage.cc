@@ -69,17 +69,20 @@ absl::StatusOr<Record*> MemoryStore::FindSubmitter(const Submission& submission)
   return by;
 }
 
+void MemoryStore::StopAttempt(const Record& record, Deferred& deferred) {
+  deferred.push_back([holder = record.history->holder,
+                      lease = Lease{record.name(), record.history->lease_token}](const absl::Status& safe) {
+    if (safe.ok()) holder->OnCancelRequested(lease);
+  });
+}
+
 void MemoryStore::CancelRecord(Record* record, const clock::Moment& now, Deferred& deferred) {
   if (record->state == v1::TASK_STATE_RUNNING) {
     if (record->history->cancel_requested) return;
     record->history->cancel_requested = true;
     ++record->revision;
     LogCancelRequested(*record);
-    deferred.push_back(
-        [holder = record->history->holder,
-         lease = Lease{record->name(), record->history->lease_token}](const absl::Status& safe) {
-          if (safe.ok()) holder->OnCancelRequested(lease);
-        });
+    StopAttempt(*record, deferred);
     return;
   }
   record->Grown().output.error = KeepError(task::ToProto(

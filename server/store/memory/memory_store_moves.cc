@@ -233,9 +233,8 @@ void MemoryStore::NotifyWatchers(Record* record, Deferred& deferred) {
   for (WaitId id : std::exchange(queue->watchers, {})) {
     const auto it = queue_watchers_.find(id);
     const WatchQueueRequest& request = it->second.request;
-    deferred.push_back(Answer(std::move(it->second.done),
-                              absl::StatusOr<QueueEventBatch>(queue->log->Read(
-                                  request.after_position, request.max_events, request.max_bytes))));
+    deferred.push_back(
+        Answer(std::move(it->second.done), absl::StatusOr<QueueEventBatch>(queue->log->Read(request))));
     queue_watchers_.erase(it);
   }
 }

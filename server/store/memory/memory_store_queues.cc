@@ -17,6 +17,12 @@ namespace {
 
 // A purge looks at so many tasks before it lets other calls in.
 constexpr int kPurgeStep = 1'000;
+// FreeName looks at so many queues.
+constexpr int kNamesLookedAt = 64;
+// How long whoever finds no room, or a queue that is going, should wait.
+constexpr absl::Duration kRetryDelay = absl::Seconds(1);
+// By NameHolder.
+constexpr absl::string_view kHeldBy[] = {"", "with settings", "with tasks", "that are watched alone"};
 
 }  // namespace
 
@@ -25,21 +31,58 @@ Queue* MemoryStore::FindQueue(absl::string_view name) {
   return it == queues_.end() ? nullptr : it->second.get();
 }
 
-absl::StatusOr<Queue*> MemoryStore::FindOrCreateQueue(absl::string_view name) {
+absl::StatusOr<Queue*> MemoryStore::FindOrCreateQueue(absl::string_view name, NameHolder holder) {
   if (!refusal_.ok()) return refusal_;
-  if (Queue* queue = FindQueue(name); queue != nullptr) return queue;
-  if (!options_.fixed_queues.empty()) return task::NotFound("queue", name);
-  if (static_cast<int64_t>(queues_.size()) >= options_.max_queues) {
-    return task::QueueFull(name, absl::StrCat("the server has ", queues_.size(), " queues, the most allowed"),
-                           absl::Seconds(1));
+  Queue* const found = FindQueue(name);
+  if (found != nullptr && found->deleting) {
+    return task::TryAgain("QUEUE_BEING_DELETED", absl::StrCat("'", name, "' is being deleted"), kRetryDelay);
   }
-  return queues_
-      .emplace(std::string(name), std::make_unique<Queue>(std::string(name), /*is_permanent=*/false))
-      .first->second.get();
+  if (found != nullptr && found->holder <= holder) return found;
+  if (found == nullptr && !options_.fixed_queues.empty()) return task::NotFound("queue", name);
+  if (names_[static_cast<size_t>(holder)] >= options_.max_queues) {
+    return task::QueueFull(name,
+                           absl::StrCat("the server has ", options_.max_queues, " queues ",
+                                        kHeldBy[static_cast<size_t>(holder)], ", the most allowed"),
+                           kRetryDelay);
+  }
+  if (found != nullptr) return found;
+  auto queue = std::make_unique<Queue>(std::string(name), /*is_permanent=*/false);
+  ++names_[static_cast<size_t>(queue->holder)];
+  return queues_.emplace(std::string(name), std::move(queue)).first->second.get();
+}
+
+void MemoryStore::CountName(Queue& queue) {
+  --names_[static_cast<size_t>(queue.holder)];
+  queue.holder = queue.Holder();
+  ++names_[static_cast<size_t>(queue.holder)];
+}
+
+void MemoryStore::FreeName(Deferred& deferred) {
+  if (names_[static_cast<size_t>(NameHolder::kTasks)] < options_.max_queues) return;
+  // Round and round, so that a look costs little.
+  Queue* oldest = nullptr;
+  auto it = queues_.upper_bound(last_looked_at_);
+  for (int step = 0; step < kNamesLookedAt; ++step, ++it) {
+    if (it == queues_.end()) it = queues_.begin();
+    Queue* const queue = it->second.get();
+    last_looked_at_ = it->first;
+    const bool may_go = queue->holder == NameHolder::kTasks && queue->purges == 0 &&
+                        queue->live_tasks() == 0 && queue->ended.size() <= size_t{kPurgeStep};
+    if (may_go && (oldest == nullptr || queue->ended.rbegin()->first < oldest->ended.rbegin()->first)) {
+      oldest = queue;
+    }
+  }
+  if (oldest == nullptr) return;
+  // With the last one the queue may go.
+  for (size_t left = oldest->ended.size(); left > 0; --left) Forget(oldest->ended.begin()->second, deferred);
 }
 
 void MemoryStore::DisposeOf(Queue* queue) {
-  if (!queue->Disposable()) return;
+  if (!queue->Disposable()) {
+    if (queue->records.empty()) CountName(*queue);
+    return;
+  }
+  --names_[static_cast<size_t>(queue->holder)];
   SetQueueAlarm(queue, clock::Instant::InfiniteFuture());
   turns_.Forget(queue);
   if (queue->log != nullptr) next_log_position_ = std::max(next_log_position_, queue->log->latest() + 1);
@@ -80,7 +123,7 @@ WaitId MemoryStore::WatchQueue(WatchQueueRequest request, Callback<absl::StatusO
   {
     absl::MutexLock lock(&mu_);
     id = next_wait_id_++;
-    absl::StatusOr<Queue*> found = FindOrCreateQueue(request.queue);
+    absl::StatusOr<Queue*> found = FindOrCreateQueue(request.queue, NameHolder::kWatchers);
     if (!found.ok()) {
       batch = found.status();
     } else {
@@ -100,7 +143,7 @@ WaitId MemoryStore::WatchQueue(WatchQueueRequest request, Callback<absl::StatusO
                                          request.queue, "' has the events after ", oldest, ", to ", latest),
                             {{"oldest_position", oldest}, {"latest_position", latest}});
       } else if (request.after_position < log.latest()) {
-        batch = log.Read(request.after_position, request.max_events, request.max_bytes);
+        batch = log.Read(request);
       } else {
         queue->watchers.push_back(id);
         queue_watchers_.emplace(id, QueueWatcher{queue, std::move(request), std::move(done)});
@@ -153,7 +196,7 @@ void MemoryStore::UpdateQueue(v1::Queue settings, google::protobuf::FieldMask ma
   {
     absl::MutexLock lock(&mu_);
     absl::StatusOr<v1::Queue> result;
-    const absl::StatusOr<Queue*> found = FindOrCreateQueue(settings.name());
+    const absl::StatusOr<Queue*> found = FindOrCreateQueue(settings.name(), NameHolder::kSettings);
     if (!found.ok()) {
       result = found.status();
     } else if (const std::string etag = (*found)->View().etag();
@@ -179,6 +222,7 @@ void MemoryStore::UpdateQueue(v1::Queue settings, google::protobuf::FieldMask ma
       } else {
         result = merged;
       }
+      CountName(*queue);
       DisposeOf(queue);
     }
     deferred.push_back(Answer(std::move(done), std::move(result)));
@@ -193,7 +237,7 @@ void MemoryStore::SetQueueState(std::string name, v1::QueueState state,
   {
     absl::MutexLock lock(&mu_);
     absl::StatusOr<v1::Queue> result;
-    const absl::StatusOr<Queue*> found = FindOrCreateQueue(name);
+    const absl::StatusOr<Queue*> found = FindOrCreateQueue(name, NameHolder::kSettings);
     if (!found.ok()) {
       result = found.status();
     } else {
@@ -207,6 +251,7 @@ void MemoryStore::SetQueueState(std::string name, v1::QueueState state,
       result = queue->View();
       turns_.Offer(queue);
       MatchClaims(Now(), deferred);
+      CountName(*queue);
       DisposeOf(queue);
     }
     deferred.push_back(Answer(std::move(done), std::move(result)));
@@ -223,11 +268,14 @@ bool MemoryStore::PurgeSome(Purge& purge, Deferred& deferred) {
     if (step == kPurgeStep) return true;
     Record* record = it->second;
     purge.after_order = record->order;
-    if (record->state != v1::TASK_STATE_QUEUED && record->state != v1::TASK_STATE_SCHEDULED) continue;
+    const bool waits = record->state == v1::TASK_STATE_QUEUED || record->state == v1::TASK_STATE_SCHEDULED;
+    if (!waits && !purge.all) continue;
+    if (record->state == v1::TASK_STATE_RUNNING) StopAttempt(*record, deferred);
     ++purge.purged;
     Forget(record, deferred);
   }
   if (queue != nullptr && --queue->purges == 0) {
+    if (queue->deleting) FinishDeleting(queue, deferred);
     turns_.Offer(queue);
     DisposeOf(queue);
   }
@@ -235,25 +283,31 @@ bool MemoryStore::PurgeSome(Purge& purge, Deferred& deferred) {
   return false;
 }
 
+void MemoryStore::StartPurge(Queue& queue, bool all, Callback<absl::StatusOr<int64_t>> done,
+                             Deferred& deferred) {
+  // Nothing that is there starts any more, and what runs may make nothing for this queue.
+  ++queue.purges;
+  purge_marks_.Set(queue.name, next_lease_token_);
+  LogQueuePurged(queue.name, next_lease_token_);
+  Purge purge{queue.name, all, 0, next_order_ - 1, 0, std::move(done)};
+  // What is left is for the alarm thread, so that no caller waits for a long purge.
+  if (PurgeSome(purge, deferred)) {
+    purges_.push_back(std::move(purge));
+    AlarmChanged(absl::InfinitePast());
+  }
+  MatchClaims(Now(), deferred);  // The next one of an ordering key may start.
+}
+
 void MemoryStore::PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>> done) {
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    if (!refusal_.ok() || FindQueue(name) == nullptr) {
+    Queue* const queue = FindQueue(name);
+    if (refusal_.ok() && queue != nullptr) {
+      StartPurge(*queue, /*all=*/false, std::move(done), deferred);
+    } else {
       absl::StatusOr<int64_t> refused = refusal_.ok() ? task::NotFound("queue", name) : refusal_;
       deferred.push_back(Answer(std::move(done), std::move(refused)));
-    } else {
-      // Nothing that is there starts any more, and what runs may make nothing for this queue.
-      ++FindQueue(name)->purges;
-      purge_marks_.Set(name, next_lease_token_);
-      LogQueuePurged(name, next_lease_token_);
-      Purge purge{std::move(name), 0, next_order_ - 1, 0, std::move(done)};
-      // What is left is for the alarm thread, so that no caller waits for a long purge.
-      if (PurgeSome(purge, deferred)) {
-        purges_.push_back(std::move(purge));
-        AlarmChanged(clock::Instant::InfinitePast());
-      }
-      MatchClaims(Now(), deferred);  // The next one of an ordering key may start.
     }
     Commit(deferred);
   }
@@ -268,6 +322,53 @@ bool MemoryStore::WaitsForNobody(const Queue& queue) const {
     if (!CheckHandler(static_cast<task::HandlerKind>(kind)).ok()) unclaimed += queue.lines[kind].size;
   }
   return waiting > 0 && unclaimed == waiting;
+}
+
+absl::Status MemoryStore::CheckDelete(const DeleteQueueRequest& request) {
+  constexpr auto kPrecondition = absl::StatusCode::kFailedPrecondition;
+  if (!refusal_.ok()) return refusal_;
+  const Queue* const queue = FindQueue(request.name);
+  if (queue == nullptr) return task::NotFound("queue", request.name);
+  if (queue->permanent) {
+    return task::Error(kPrecondition, "QUEUE_PERMANENT",
+                       absl::StrCat("'", request.name, "' always exists: it can be purged"));
+  }
+  const std::string etag = queue->View().etag();
+  if (!request.etag.empty() && request.etag != etag) return EtagMismatch("etag", "queue", etag);
+  if (request.force || queue->records.empty()) return absl::OkStatus();
+  return task::Error(kPrecondition, "QUEUE_NOT_EMPTY",
+                     absl::StrCat("'", request.name, "' holds ", queue->records.size(),
+                                  " tasks; with force they are deleted as well"));
+}
+
+void MemoryStore::DeleteQueue(DeleteQueueRequest request, Callback<absl::StatusOr<int64_t>> done) {
+  Deferred deferred;
+  {
+    absl::MutexLock lock(&mu_);
+    if (absl::Status refused = CheckDelete(request); refused.ok()) {
+      Queue* const queue = FindQueue(request.name);
+      queue->deleting = true;
+      StartPurge(*queue, /*all=*/true, std::move(done), deferred);
+    } else {
+      deferred.push_back(Answer(std::move(done), absl::StatusOr<int64_t>(refused)));
+    }
+    Commit(deferred);
+  }
+  deferred.Run();
+}
+
+void MemoryStore::FinishDeleting(Queue* queue, Deferred& deferred) {
+  LogQueueDeleted(queue->name);
+  queue->deleting = false;
+  queue->settings.Clear();
+  queue->paused = false;
+  queue->revision = 0;
+  const absl::Status gone = task::NotFound("queue", queue->name);
+  for (WaitId id : std::exchange(queue->watchers, {})) {
+    const auto it = queue_watchers_.find(id);
+    deferred.push_back(Answer(std::move(it->second.done), absl::StatusOr<QueueEventBatch>(gone)));
+    queue_watchers_.erase(it);
+  }
 }
 
 void MemoryStore::GetQueueStats(std::string name, Callback<absl::StatusOr<v1::QueueStats>> done) {

@@ -81,6 +81,13 @@ absl::Status MemoryStore::Replay::Apply(JournalPlace place, absl::string_view te
       store_.purge_marks_.Set(change.queue_purged().name(), change.queue_purged().lease());
       store_.next_lease_token_ = std::max(store_.next_lease_token_, change.queue_purged().lease());
       return absl::OkStatus();
+    case Change::kQueueDeleted:
+      if (Queue* const queue = store_.FindQueue(change.queue_deleted().name()); queue != nullptr) {
+        queue->settings.Clear();
+        queue->paused = false;
+        queue->revision = 0;
+      }
+      return absl::OkStatus();
     case Change::kQueueSet:
       return SetQueue(change.queue_set());
     case Change::kScriptPut:
@@ -106,6 +113,7 @@ Queue* MemoryStore::Replay::QueueNamed(absl::string_view name) {
   // Whatever the options say today: its tasks are there.
   std::string own(name);
   auto queue = std::make_unique<Queue>(own, /*is_permanent=*/false);
+  ++store_.names_[static_cast<size_t>(queue->holder)];
   return store_.queues_.emplace(std::move(own), std::move(queue)).first->second.get();
 }
 
@@ -339,6 +347,7 @@ absl::Status MemoryStore::Replay::Finish() {
       queue->lines[static_cast<size_t>(record->kind)].Add(record);
     }
     store_.turns_.Offer(queue.get());
+    store_.CountName(*queue);
   }
   // Positions of events are not kept. They go up with the time, and where the clock was set back they go on
   // behind all that can have been used: each change may have been an event.

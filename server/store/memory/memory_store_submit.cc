@@ -67,6 +67,7 @@ void MemoryStore::Submit(std::vector<Submission> submissions, SubmitMode mode,
     answer.push_back(Answer(std::move(done), std::move(results)));
     Commit(answer, durability);
     for (Call& call : answer.calls) deferred.at_once.push_back(std::move(call));
+    FreeName(deferred);
     MatchClaims(now, deferred);
     Commit(deferred);
   }
@@ -177,7 +178,7 @@ absl::StatusOr<MemoryStore::Place> MemoryStore::Complete(const Submission& submi
     if (!submitter.ok()) return submitter.status();
     place.submitter = *submitter;
   }
-  const absl::StatusOr<Queue*> queue = FindOrCreateQueue(task::QueueOf(task.name()));
+  const absl::StatusOr<Queue*> queue = FindOrCreateQueue(task::QueueOf(task.name()), NameHolder::kTasks);
   if (!queue.ok()) return queue.status();
   place.queue = *queue;
   task::ApplyQueueDefaults(place.queue->settings, task);
@@ -282,6 +283,7 @@ void MemoryStore::Add(const Submission& submission, Place place, const clock::Mo
   records_.Insert(std::move(owned));
   CountNew(*record);
   queue->records.emplace_hint(queue->records.end(), record->order, record);
+  if (queue->records.size() == 1) CountName(*queue);
   queue->live_bytes += record->bytes();
   queue->created.Add(now.instant);
   if (place.script != nullptr) {

@@ -36,6 +36,12 @@ v1::HeldBy Queue::HeldBack(clock::Instant now) {
   return v1::HELD_BY_UNSPECIFIED;
 }
 
+NameHolder Queue::Holder() const {
+  if (permanent) return NameHolder::kServer;
+  if (paused || settings.ByteSizeLong() > 0) return NameHolder::kSettings;
+  return records.empty() ? NameHolder::kWatchers : NameHolder::kTasks;
+}
+
 bool Queue::Disposable() const {
   return !permanent && !paused && purges == 0 && records.empty() && watchers.empty() &&
          settings.ByteSizeLong() == 0;

@@ -48,11 +48,17 @@ struct KeyLine {
   absl::btree_map<uint64_t, Record*> tasks;  // By key_position.
 };
 
+// What a queue's name is held by, the first that is true. Each is bounded apart, so that what one client can
+// have without end does not take the names that others need.
+enum class NameHolder { kServer, kSettings, kTasks, kWatchers };
+constexpr size_t kNameHolders = 4;
+
 // A queue: its settings, which of its tasks wait, and what counts against its bounds. Guarded by the store's
 // mutex.
 struct Queue {
   // A queue that is `permanent` exists without tasks and settings.
-  Queue(std::string queue_name, bool is_permanent) : name(std::move(queue_name)), permanent(is_permanent) {}
+  Queue(std::string queue_name, bool is_permanent)
+      : name(std::move(queue_name)), permanent(is_permanent), holder(Holder()) {}
 
   // A task has gone from one state to another; UNSPECIFIED is outside of the queue.
   void Moved(v1::TaskState from, v1::TaskState to) {
@@ -67,6 +73,7 @@ struct Queue {
   // What keeps tasks that wait from starting: UNSPECIFIED if nothing does, or the pause, the rate limit or
   // max_running.
   v1::HeldBy HeldBack(clock::Instant now);
+  NameHolder Holder() const;
   // Whether anything would be lost with the queue.
   bool Disposable() const;
   // As clients see it.
@@ -80,6 +87,7 @@ struct Queue {
   v1::Queue settings;  // Without name, state and etag.
   bool paused = false;
   int purges = 0;         // Under way.
+  bool deleting = false;  // With the last of these it goes.
   uint64_t revision = 0;  // Of settings and pause; unique in the store.
 
   std::array<int64_t, v1::TaskState_ARRAYSIZE> by_state{};
@@ -97,6 +105,8 @@ struct Queue {
 
   std::unique_ptr<EventLog> log;  // From the first WatchQueue on.
   std::vector<WaitId> watchers;
+
+  NameHolder holder;  // As it is counted.
 
   // When tokens come or retention ends.
   clock::Instant alarm = clock::Instant::InfiniteFuture();

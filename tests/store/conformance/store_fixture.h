@@ -326,6 +326,12 @@ class StoreFixture : public LeaseHolder {
       under_test_.run_alarms();
     });
   }
+  absl::StatusOr<int64_t> DeleteQueue(DeleteQueueRequest request) {
+    return Await<absl::StatusOr<int64_t>>([&](auto done) {
+      store().DeleteQueue(std::move(request), std::move(done));
+      for (int i = 0; i < 10; ++i) under_test_.run_alarms();
+    });
+  }
   absl::StatusOr<v1::QueueStats> Stats(const std::string& queue) {
     return Await<absl::StatusOr<v1::QueueStats>>(
         [&](auto done) { store().GetQueueStats(queue, std::move(done)); });

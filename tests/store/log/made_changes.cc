@@ -201,6 +201,10 @@ class Changes {
       cancelled.set_over(input_.Byte() % 4 == 0);
       return;
     }
+    if (input_.Byte() % 4 == 0) {
+      change.mutable_queue_deleted()->set_name(input_.Text(QueueName()));
+      return;
+    }
     change.mutable_queue_purged()->set_name(input_.Text(QueueName()));
     change.mutable_queue_purged()->set_lease(input_.Number(next_token_));
   }
