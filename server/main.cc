@@ -61,6 +61,8 @@ namespace store = errand::store;
 constexpr absl::Duration kLeaseDuration = absl::Seconds(30);
 // For a script that is to be registered: nothing else waits for it.
 constexpr absl::Duration kCompilePatience = absl::Seconds(5);
+// What clients may leave unread, all together.
+constexpr int64_t kMaxUnreadBytes = int64_t{256} << 20;
 // After the drain: for answers that are being written.
 constexpr absl::Duration kLastWrites = absl::Seconds(1);
 
@@ -348,7 +350,7 @@ int Run(config::Config config, const config::Machine& machine, Parse parse) {
     executor.AddHandler(errand::task::HandlerKind::kEmail, email.get(), &email_loop);
   }
 
-  service::TasksService tasks(&store, std::move(check_source));
+  service::TasksService tasks(&store, std::move(check_source), kMaxUnreadBytes);
   service::QueuesService queues(&store);
   service::ScriptsService scripts(&store, std::move(compile));
   service::UnimplementedService unimplemented;

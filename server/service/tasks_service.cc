@@ -1,6 +1,7 @@
 #include "server/service/tasks_service.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -185,8 +186,8 @@ struct TasksService::DeleteMethod {
   static absl::Status Take(Answer answer, Response&) { return std::move(answer[0]); }
 };
 
-TasksService::TasksService(store::TaskStore* store, SourceCheck check_source)
-    : store_(store), check_source_(std::move(check_source)) {}
+TasksService::TasksService(store::TaskStore* store, SourceCheck check_source, int64_t max_unread_bytes)
+    : store_(store), check_source_(std::move(check_source)), unread_(max_unread_bytes) {}
 
 TasksService::~TasksService() = default;
 
@@ -202,7 +203,7 @@ void TasksService::Arm(rpc::Server& server) {
   for (const auto& loop : server.unary_loops()) {
     for (int i = 0; i < kArmedCalls; ++i) {
       CreateTask(*loop);
-      ServeStoreCall<GetMethod>(grpc_, *loop, *store_);
+      ServeStoreCall<GetMethod>(grpc_, *loop, *store_, &unread_);
     }
     for (int i = 0; i < kArmedRareCalls; ++i) {
       BatchCreateTasks(*loop);
@@ -345,6 +346,11 @@ rpc::Call TasksService::ListTasks(rpc::Loop& loop) {
       more = page->more;
     }
     if (more) call.response.set_next_page_token(MakePageToken(scope, absl::StrCat(after)));
+  }
+  std::optional<UnreadAnswers::Held> held;
+  if (status.ok()) {
+    held.emplace(unread_, call.response.ByteSizeLong(), [&] { call.context.TryCancel(); });
+    status = held->status();
   }
   const grpc::Status grpc_status = ToGrpc(status);
   co_await rpc::Operation([&](void* tag) { call.Finish(grpc_status, tag); });

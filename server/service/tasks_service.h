@@ -12,8 +12,10 @@
 #include "server/rpc/server.h"
 #include "server/service/intake.h"
 #include "server/service/open_streams.h"
+#include "server/service/queue_feed.h"
 #include "server/service/source_checks.h"
 #include "server/service/submitter.h"
+#include "server/service/unread_answers.h"
 #include "server/store/task_store.h"
 
 namespace errand::service {
@@ -21,8 +23,9 @@ namespace errand::service {
 // errand.v1.Tasks, over a store.
 class TasksService {
  public:
-  // `store` is borrowed and must outlive the server's calls. `check_source` may be null.
-  TasksService(store::TaskStore* store, SourceCheck check_source);
+  // `store` is borrowed and must outlive the server's calls. `check_source` may be null. `max_unread_bytes`:
+  // see UnreadAnswers.
+  TasksService(store::TaskStore* store, SourceCheck check_source, int64_t max_unread_bytes);
   ~TasksService();
 
   // Before the server starts.
@@ -47,15 +50,16 @@ class TasksService {
       v1::Tasks::WithAsyncMethod_BatchCreateTasks<v1::Tasks::WithRawMethod_SubmitTasks<
           v1::Tasks::WithAsyncMethod_RunTask<v1::Tasks::WithAsyncMethod_GetTask<
               v1::Tasks::WithAsyncMethod_ListTasks<v1::Tasks::WithAsyncMethod_WaitTask<
-                  v1::Tasks::WithAsyncMethod_WatchTask<v1::Tasks::WithAsyncMethod_WatchQueue<
+                  v1::Tasks::WithAsyncMethod_WatchTask<v1::Tasks::WithRawMethod_WatchQueue<
                       v1::Tasks::WithAsyncMethod_CancelTask<v1::Tasks::WithAsyncMethod_RetryTask<
                           v1::Tasks::WithAsyncMethod_DeleteTask<v1::Tasks::Service>>>>>>>>>>>>;
 
   // What belongs to one loop.
   struct PerLoop {
     PerLoop(rpc::Loop& loop, store::TaskStore& store)
-        : submitter(loop, store), streams(loop), submit_streams(loop) {}
+        : submitter(loop, store), feeds(store, loop), streams(loop), submit_streams(loop) {}
     Submitter submitter;
+    QueueFeeds feeds;
     OpenStreams streams;
     OpenStreams submit_streams;
   };
@@ -87,6 +91,7 @@ class TasksService {
   Grpc grpc_;
   absl::flat_hash_map<rpc::Loop*, std::unique_ptr<PerLoop>> per_loop_;  // Constant once armed.
   Intake intake_;
+  UnreadAnswers unread_;
 };
 
 }  // namespace errand::service

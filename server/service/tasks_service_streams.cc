@@ -31,9 +31,20 @@ constexpr int64_t kMaxFrameBytes = 64 << 10;
 
 using Events = absl::StatusOr<store::EventBatch>;
 using EventMailbox = rpc::Mailbox<Events>;
-using QueueEvents = absl::StatusOr<store::QueueEventBatch>;
 using QueueEventMailbox = rpc::Mailbox<QueueEvents>;
 using TaskResults = std::vector<absl::StatusOr<v1::Task>>;
+
+absl::Status ParseWatchQueue(grpc::ByteBuffer& bytes, v1::WatchQueueRequest& request) {
+  if (!grpc::SerializationTraits<v1::WatchQueueRequest>::Deserialize(&bytes, &request).ok()) {
+    return task::Error(absl::StatusCode::kInvalidArgument, "INVALID_REQUEST",
+                       "the request must be an errand.v1.WatchQueueRequest whose text is UTF-8");
+  }
+  absl::Status status = task::CheckQueueName(request.parent(), "parent");
+  if (status.ok() && request.after_position() < 0) {
+    status = task::InvalidField("after_position", "must not be negative");
+  }
+  return status;
+}
 
 }  // namespace
 
@@ -123,13 +134,19 @@ rpc::Call TasksService::WaitTask(rpc::Loop& loop) {
     done.OnDone(nullptr);
     co_await deadline;
   }
+  std::optional<UnreadAnswers::Held> held;
   grpc::Status grpc_status = ToGrpc(status);
   if (status.ok()) {
     rpc::Reply<TaskResults> reply(loop);
     store_->Get({{call.request.name(), FullUnlessBasic(call.request.view())}}, reply.callback());
     TaskResults results = co_await reply;
-    grpc_status = ToGrpc(results[0].status());
-    if (results[0].ok()) call.response.mutable_task()->Swap(&*results[0]);
+    status = results[0].status();
+    if (status.ok()) {
+      call.response.mutable_task()->Swap(&*results[0]);
+      held.emplace(unread_, call.response.ByteSizeLong(), [&] { call.context.TryCancel(); });
+      status = held->status();
+    }
+    grpc_status = ToGrpc(status);
   }
   co_await rpc::Operation([&](void* tag) { call.Finish(grpc_status, tag); });
   co_await done;
@@ -214,6 +231,9 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
                        [mailbox] { mailbox->Push(store::EventBatch()); });
       }
       if (lingering || response.events_size() == 0) continue;
+      const UnreadAnswers::Held held(unread_, response.ByteSizeLong(), [&] { context.TryCancel(); });
+      status = held.status();
+      if (!status.ok()) break;
       const bool written = co_await rpc::Operation([&](void* tag) { writer.Write(response, tag); });
       if (!written) status = absl::CancelledError("the client has gone");
       response.Clear();
@@ -225,6 +245,12 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
       co_await pending;
     }
     done.OnDone(nullptr);
+  }
+  std::optional<UnreadAnswers::Held> held;
+  if (last_frame) {
+    held.emplace(unread_, response.ByteSizeLong(), [&] { context.TryCancel(); });
+    status = held->status();
+    last_frame = status.ok();
   }
   const grpc::Status grpc_status = ToGrpc(status);
   co_await rpc::Operation([&](void* tag) {
@@ -239,68 +265,76 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
 
 rpc::Call TasksService::WatchQueue(rpc::Loop& loop) {
   grpc::ServerContext context;
-  v1::WatchQueueRequest request;
-  v1::WatchQueueResponse response;
-  grpc::ServerAsyncWriter<v1::WatchQueueResponse> writer(&context);
+  grpc::ByteBuffer bytes;
+  grpc::ServerAsyncWriter<grpc::ByteBuffer> writer(&context);
   rpc::DoneTag done(context);
   const bool accepted = co_await rpc::Operation([&](void* tag) {
-    grpc_.RequestWatchQueue(&context, &request, &writer, loop.queue(), loop.queue(), tag);
+    grpc_.RequestWatchQueue(&context, &bytes, &writer, loop.queue(), loop.queue(), tag);
   });
   if (!accepted) co_return;
   WatchQueue(loop);
 
   std::optional<OpenStreams::Membership> membership;  // Until the client has been told the end.
-  absl::Status status = task::CheckQueueName(request.parent(), "parent");
-  if (status.ok() && request.after_position() < 0) {
-    status = task::InvalidField("after_position", "must not be negative");
-  }
+  v1::WatchQueueRequest request;
+  absl::Status status = ParseWatchQueue(bytes, request);
   if (status.ok()) status = intake_.CheckOpen();
   if (status.ok()) {
-    store::WatchQueueRequest watch{request.parent(), request.after_position(), kMaxFrameEvents,
-                                   kMaxFrameBytes};
     // Holds one batch, and the mark of the start. The store keeps the rest, whatever the reader's pace.
     auto mailbox = std::make_shared<QueueEventMailbox>(loop, 2);
     membership.emplace(Of(loop).streams, CloseMailbox(mailbox));
     done.OnDone([&] { mailbox->Close(absl::CancelledError("the client has gone")); });
-    store::WaitId watch_id = 0;
-    bool watching = false;
+    QueueFeed::Watcher watcher(Of(loop).feeds.Of(request.parent()), mailbox);
+    int64_t position = request.after_position();
+    std::optional<store::WaitId> reading;  // By itself: at first, and where the feed has no frame for it.
+    bool marked = position > 0;
     bool started = false;
     while (status.ok()) {
-      if (!std::exchange(watching, true)) {
-        watch_id =
-            store_->WatchQueue(watch, [mailbox](QueueEvents batch) { mailbox->Push(std::move(batch)); });
+      std::vector<grpc::ByteBuffer> frames;
+      std::optional<grpc::ByteBuffer> frame;
+      if (started && !reading.has_value()) frame = watcher.Take(position);
+      if (frame.has_value()) {
+        frames.push_back(*std::move(frame));
+      } else {
+        if (!reading.has_value() && (!started || !watcher.Await(position))) {
+          store::WatchQueueRequest watch{request.parent(), position, kMaxFrameEvents, kMaxFrameBytes};
+          if (started) watch.through_position = watcher.ReadThrough(position);
+          reading = store_->WatchQueue(std::move(watch),
+                                       [mailbox](QueueEvents batch) { mailbox->Push(std::move(batch)); });
+          if (!started && marked) {
+            // The client learns that it watches before anything happens, unless the store has refused
+            // already.
+            store::QueueEventBatch start;
+            start.position = position;
+            mailbox->Push(std::move(start));
+          }
+        }
+        std::optional<QueueEvents> received = co_await mailbox->Receive();
+        status = received.has_value() ? received->status() : mailbox->reason();
+        if (!status.ok()) break;
+        const store::QueueEventBatch& batch = **received;
+        const bool is_mark = marked && batch.events.empty() && batch.position == request.after_position();
+        if (is_mark) marked = false;
+        if (!is_mark && reading.has_value()) {
+          reading.reset();
+          position = batch.position;
+        }
+        // Where the client starts at the latest position, the store's first answer is empty, too.
+        if (!std::exchange(started, true)) {
+          frames.push_back(FrameOf({}, batch.events.empty() ? batch.position : request.after_position()));
+        }
+        if (!batch.events.empty()) frames.push_back(FrameOf({EncodeEvents(batch)}, position));
       }
-      if (!started && watch.after_position > 0) {
-        // The client learns that it watches before anything happens, unless the store has refused already.
-        store::QueueEventBatch start;
-        start.position = watch.after_position;
-        mailbox->Push(std::move(start));
+      for (const grpc::ByteBuffer& next : frames) {
+        const UnreadAnswers::Held held(unread_, next.Length(), [&] { context.TryCancel(); });
+        status = held.status();
+        if (!status.ok()) break;
+        const bool written = co_await rpc::Operation([&](void* tag) { writer.Write(next, tag); });
+        if (written) continue;
+        status = absl::CancelledError("the client has gone");
+        break;
       }
-      std::optional<QueueEvents> received = co_await mailbox->Receive();
-      status = received.has_value() ? received->status() : mailbox->reason();
-      if (!status.ok()) break;
-      const store::QueueEventBatch& batch = **received;
-      // Where the client starts at the latest position, the store's first answer is empty, too.
-      const bool is_start = batch.events.empty();
-      if (!is_start || request.after_position() == 0) {
-        watching = false;
-        watch.after_position = batch.position;
-      }
-      if (is_start && started) continue;
-      for (const auto& event : batch.events) *response.add_events() = *event;
-      response.set_position(batch.position);
-      bool written = true;
-      if (!started && !is_start) {
-        v1::WatchQueueResponse start;
-        start.set_position(request.after_position());
-        written = co_await rpc::Operation([&](void* tag) { writer.Write(start, tag); });
-      }
-      started = true;
-      if (written) written = co_await rpc::Operation([&](void* tag) { writer.Write(response, tag); });
-      if (!written) status = absl::CancelledError("the client has gone");
-      response.Clear();
     }
-    if (watching) store_->StopWaiting(watch_id);
+    if (reading.has_value()) store_->StopWaiting(*reading);
     done.OnDone(nullptr);
   }
   const grpc::Status grpc_status = ToGrpc(status);

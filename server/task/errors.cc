@@ -136,6 +136,14 @@ absl::Status MemoryFull(absl::string_view problem, absl::Duration retry_after) {
   return status;
 }
 
+absl::Status AnswersFull(absl::Duration retry_after) {
+  absl::Status status =
+      Error(absl::StatusCode::kResourceExhausted, "ANSWERS_FULL",
+            "answers that clients have not read yet take all the memory that there is for them");
+  AttachRetryInfo(status, retry_after);
+  return status;
+}
+
 absl::Status DiskFull(absl::Duration retry_after) {
   absl::Status status = Error(
       absl::StatusCode::kResourceExhausted, "DISK_FULL",

@@ -48,6 +48,9 @@ absl::Status QueueFull(absl::string_view queue, absl::string_view problem, absl:
 // RESOURCE_EXHAUSTED / MEMORY_FULL with a QuotaFailure and a RetryInfo.
 absl::Status MemoryFull(absl::string_view problem, absl::Duration retry_after);
 
+// RESOURCE_EXHAUSTED / ANSWERS_FULL with a RetryInfo.
+absl::Status AnswersFull(absl::Duration retry_after);
+
 // RESOURCE_EXHAUSTED / SCRIPTS_FULL with a QuotaFailure.
 absl::Status ScriptsFull(absl::string_view problem);
 

@@ -32,6 +32,7 @@ struct Scenario {
 constexpr Scenario kScenarios[] = {{"create_task", MeasureCreateTask},
                                    {"run_task", MeasureRunTask},
                                    {"watch", MeasureWatch},
+                                   {"queue_watch", MeasureQueueWatch},
                                    {"submission", MeasureSubmission},
                                    {"idle_streams", MeasureIdleStreams},
                                    {"batches", MeasureBatches},

@@ -21,6 +21,9 @@ Table MeasureRunTask(const Options& options);
 // Log lines of a script on their way to its watchers.
 Table MeasureWatch(const Options& options);
 
+// What watchers of a busy queue cost its tasks.
+Table MeasureQueueWatch(const Options& options);
+
 // CreateTask while every delivery hangs, against CreateTask while nothing is delivered.
 Table MeasureSubmission(const Options& options);
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/end_to_end/calls.h"
@@ -114,6 +115,89 @@ TEST(WatchQueue, AResumedWatchSaysAtOnceThatItHasBegun) {
   EXPECT_EQ(again.ReadStart(), start);
   RunToEnd(server.tasks(), LuaRequest("return 1"));
   EXPECT_EQ(again.ReadEnds(1).size(), 3u);
+}
+
+// Watchers that begin at different moments have a part of their bytes in common.
+TEST(WatchQueue, EachOfManyWatchersSeesAllEventsWithoutAGap) {
+  ServerProcess server;
+  constexpr int kTasks = 200;
+  constexpr int kWatchers = 40;
+  Watcher first(server);
+  const int64_t start = first.ReadStart();
+  std::thread tasks([&] {
+    for (int i = 0; i < kTasks; ++i) {
+      const std::string source = "for i = 1, 20 do task.log('line ' .. i) end task.progress(1, 2) return 1";
+      EXPECT_TRUE(RunToEnd(server.tasks(), LuaRequest(source)).status.ok());
+    }
+  });
+  std::vector<std::thread> readers;
+  std::vector<size_t> seen(kWatchers);
+  for (int i = 0; i < kWatchers; ++i) {
+    readers.emplace_back([&, i] {
+      // All begin at the same position, at different moments.
+      Watcher watcher(server, start);
+      EXPECT_EQ(watcher.ReadStart(), start);
+      const std::vector<v1::TaskEvent> events = watcher.ReadEnds(kTasks);
+      seen[static_cast<size_t>(i)] = events.size();
+    });
+  }
+  const std::vector<v1::TaskEvent> events = first.ReadEnds(kTasks);
+  tasks.join();
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_GE(events.size(), size_t{kTasks} * 23);
+  for (const size_t size : seen) EXPECT_GE(size, size_t{kTasks} * 23);
+}
+
+TEST(WatchQueue, AWatcherResumesBetweenTheFramesOfOthers) {
+  ServerProcess server;
+  Watcher other(server);
+  const int64_t start = other.ReadStart();
+  for (int i = 0; i < 5; ++i) RunToEnd(server.tasks(), LuaRequest("return 1"));
+  (void)other.ReadEnds(5);
+  for (int64_t position = start + 1; position < start + 15; ++position) {
+    Watcher again(server, position);
+    EXPECT_EQ(again.ReadStart(), position);
+    RunToEnd(server.tasks(), LuaRequest("return 1"));
+    v1::WatchQueueResponse frame;
+    int64_t last = position;
+    int64_t events = 0;
+    while (last < start + 15 + 3 * (position - start)) {
+      ASSERT_TRUE(again.Read(&frame));
+      EXPECT_EQ(frame.events_size(), frame.position() - last);
+      last = frame.position();
+      events += frame.events_size();
+    }
+    EXPECT_EQ(events, last - position);
+  }
+}
+
+TEST(WatchQueue, ADeletedQueueIsNotFound) {
+  ServerProcess server;
+  v1::CreateTaskRequest request = LuaRequest("task.sleep(60)");
+  request.set_parent("queues/q");
+  v1::Task task;
+  ASSERT_TRUE(Create(server.tasks(), request, &task).ok());
+  Watcher watcher(server, 0, "queues/q");
+  (void)watcher.ReadStart();
+  Watcher second(server, 0, "queues/q");
+  (void)second.ReadStart();
+  v1::DeleteQueueRequest remove;
+  remove.set_name("queues/q");
+  v1::DeleteQueueResponse removed;
+  const grpc::Status refused = Call(server.queues(), &v1::Queues::Stub::DeleteQueue, remove, &removed);
+  EXPECT_EQ(ReasonOf(refused), "QUEUE_NOT_EMPTY");
+  remove.set_force(true);
+  ASSERT_TRUE(Call(server.queues(), &v1::Queues::Stub::DeleteQueue, remove, &removed).ok());
+  EXPECT_EQ(removed.deleted_task_count(), 1);
+  EXPECT_EQ(ReadToEnd(watcher).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(ReadToEnd(second).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(Call(server.queues(), &v1::Queues::Stub::DeleteQueue, remove, &removed).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  remove.set_allow_missing(true);
+  EXPECT_TRUE(Call(server.queues(), &v1::Queues::Stub::DeleteQueue, remove, &removed).ok());
+  // The script's slot is free again, and so is the name.
+  request.mutable_task()->mutable_lua()->set_source("return 1");
+  EXPECT_TRUE(RunToEnd(server.tasks(), request).status.ok());
 }
 
 TEST(WatchQueue, APositionThatIsNotKeptIsOutOfRange) {
