@@ -293,7 +293,7 @@ void MemoryStore::StartPurge(Queue& queue, bool all, Callback<absl::StatusOr<int
   // What is left is for the alarm thread, so that no caller waits for a long purge.
   if (PurgeSome(purge, deferred)) {
     purges_.push_back(std::move(purge));
-    AlarmChanged(absl::InfinitePast());
+    AlarmChanged(clock::Instant::InfinitePast());
   }
   MatchClaims(Now(), deferred);  // The next one of an ordering key may start.
 }
