@@ -61,16 +61,20 @@ namespace store = errand::store;
 constexpr absl::Duration kLeaseDuration = absl::Seconds(30);
 // For a script that is to be registered: nothing else waits for it.
 constexpr absl::Duration kCompilePatience = absl::Seconds(5);
-// What clients may leave unread, all together.
-constexpr int64_t kMaxUnreadBytes = int64_t{256} << 20;
+// What an open call takes that nothing happens on.
+constexpr int64_t kStreamBytes = int64_t{16} << 10;
 // After the drain: for answers that are being written.
 constexpr absl::Duration kLastWrites = absl::Seconds(1);
 
-// What may take which part of --memory_limit; what is left is for connections (config.cc) and for what the
-// server takes by itself.
-constexpr int64_t kStorePart = 2;
-constexpr int64_t kRequestsPart = 4;
-constexpr int64_t kScriptsPart = 8;  // Those that wait: their tasks, and what is parked of them.
+// What may take how many sixteenths of --memory_limit. Two more are for connections that do nothing
+// (config.cc), and what is left is for what the server takes by itself. gRPC's own count of all that it keeps
+// for calls, which is not exact, is a fuse behind that.
+constexpr int64_t kStoreParts = 6;       // Tasks, events, results, scripts.
+constexpr int64_t kStreamsParts = 2;     // Calls that are open.
+constexpr int64_t kUnansweredParts = 2;  // Requests that are not whole yet, or not answered.
+constexpr int64_t kAbandonedParts = 1;   // Calls whose client has gone.
+constexpr int64_t kUnreadParts = 1;      // Answers that clients leave unread.
+constexpr int64_t kScriptsParts = 1;     // Scripts that wait: their tasks, and what is parked of them.
 
 sigset_t SignalSet(std::initializer_list<int> signals) {
   sigset_t set;
@@ -120,9 +124,13 @@ std::string HostName() {
   return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
 }
 
+int64_t Parts(const config::Config& config, int64_t sixteenths) {
+  return config.memory_limit / 16 * sixteenths;
+}
+
 store::StoreOptions StoreOptions(const config::Config& config) {
   store::StoreOptions options;
-  options.max_memory_bytes = config.memory_limit / kStorePart;
+  options.max_memory_bytes = Parts(config, kStoreParts);
   options.max_queue_tasks = config.queue_max_tasks;
   options.max_queue_bytes = config.queue_max_bytes;
   options.fixed_queues = config.queues;
@@ -147,9 +155,13 @@ rpc::ServerOptions ServerOptions(const config::Config& config, const config::Mac
   options.max_connections_per_address = config.max_connections_per_address;
   options.unary_loops = machine.cpus;
   options.stream_loops = std::max(1, options.unary_loops / 2);
+  options.guard.streams_of_connection = config.max_streams_per_connection;
+  options.guard.streams =
+      std::max(Parts(config, kStreamsParts) / kStreamBytes, int64_t{config.max_streams_per_connection});
+  options.guard.unanswered_bytes = std::max(Parts(config, kUnansweredParts), int64_t{2} * options.max_message_bytes);
+  options.guard.abandoned_bytes = std::min(Parts(config, kAbandonedParts), options.guard.abandoned_bytes);
   // At least two of the largest messages must fit.
-  options.max_buffer_bytes =
-      std::max(config.memory_limit / kRequestsPart, int64_t{2} * options.max_message_bytes);
+  options.max_buffer_bytes = std::max(config.memory_limit / 2, int64_t{2} * options.max_message_bytes);
   return options;
 }
 
@@ -318,7 +330,7 @@ int Run(config::Config config, const config::Machine& machine, Parse parse) {
     handlers::LuaHandlerOptions options;
     options.workers = config.lua_workers;
     options.process_bytes = static_cast<size_t>(config.lua_memory_limit);
-    options.kept_bytes = static_cast<size_t>(config.memory_limit / kScriptsPart);
+    options.kept_bytes = static_cast<size_t>(Parts(config, kScriptsParts));
     options.submit = [&children, &children_loop](handlers::Submitter submitter, std::string request,
                                                  absl::AnyInvocable<void(absl::StatusOr<std::string>)> done) {
       children_loop.Post([&children, submitter = std::move(submitter), request = std::move(request),
@@ -350,7 +362,7 @@ int Run(config::Config config, const config::Machine& machine, Parse parse) {
     executor.AddHandler(errand::task::HandlerKind::kEmail, email.get(), &email_loop);
   }
 
-  service::TasksService tasks(&store, std::move(check_source), kMaxUnreadBytes);
+  service::TasksService tasks(&store, std::move(check_source), Parts(config, kUnreadParts));
   service::QueuesService queues(&store);
   service::ScriptsService scripts(&store, std::move(compile));
   service::UnimplementedService unimplemented;

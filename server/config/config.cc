@@ -315,6 +315,8 @@ void Declare(CLI::App& app, Config& config, std::string& file, bool& print, std:
       app, "max_connections_per_address", config.max_connections_per_address, 0, 10'000'000,
       "The same of one address, or of one /64 network of IPv6; 0: half of --max_connections, so that "
       "clients behind one balancer or NAT get in; where there is none, less keeps one host from taking all");
+  IntegerFlag(app, "max_streams_per_connection", config.max_streams_per_connection, 1, 1'000'000,
+              "Calls that a connection may have open at once; clients keep more waiting");
 
   StringFlag(
       app, "data_dir", config.data_dir, "DIR",

@@ -29,6 +29,7 @@ struct Config {
   // Connections of clients, in all and from one address; Parse sets them where they are not told.
   int max_connections = 0;
   int max_connections_per_address = 0;
+  int max_streams_per_connection = 1000;
   // Whether to check all of this instead of serving.
   bool check_config = false;
 

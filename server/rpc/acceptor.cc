@@ -1,7 +1,9 @@
 #include "server/rpc/acceptor.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +13,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "server/rpc/guard/meter.h"
+#include "server/rpc/guard/metered_sockets.h"
+#include "server/rpc/meter_probe.h"
 #include "spdlog/spdlog.h"
 
 namespace errand::rpc {
@@ -24,12 +29,23 @@ constexpr size_t kReserve = 8;
 
 constexpr int kLeastLobby = 64;
 
+// What a newcomer of a network may take whose connections were cut again and again.
+constexpr double kShareOfSuspects = 0.05;
+
+// Of connections that are cut, a second.
+constexpr int kCutLines = 3;
+
 // How long the listener rests until descriptors have come back, or when not even the reserve helps: then the
 // descriptors of the whole system, or the kernel's memory, have run out.
 constexpr absl::Duration kRest = absl::Milliseconds(5);
 
 bool IsOutOfResources(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+bool HasEnded(int socket) {
+  pollfd event{socket, POLLRDHUP, 0};
+  return poll(&event, 1, 0) > 0;
 }
 
 void RunOn(io::Loop& loop, absl::AnyInvocable<void()> work) {
@@ -55,10 +71,17 @@ class Acceptor::Listener final : public io::FdHandler {
   const io::Descriptor socket_;
 };
 
-Acceptor::Acceptor(ListenSockets listening, Connections::Limits limits, HandOver hand_over)
-    : hand_over_(std::move(hand_over)) {
+Acceptor::Acceptor(ListenSockets listening, Connections::Limits limits, const GuardLimits& guard,
+                   HandOver hand_over)
+    : totals_(std::make_shared<Totals>(guard)),
+      cut_log_(std::make_shared<ThrottledLog>(kCutLines)),
+      suspects_(std::make_shared<Suspects>()),
+      hand_over_(std::move(hand_over)) {
+  socklen_t size = sizeof address_;
+  getsockname(listening.sockets.at(0).fd(), reinterpret_cast<sockaddr*>(&address_), &size);
   RunOn(loop_, [&] {
-    connections_ = std::make_unique<Connections>(&loop_, limits);
+    connections_ = std::make_unique<Connections>(&loop_, limits, totals_);
+    totals_->SetOnExcess([this] { loop_.Post([this] { connections_->EndExcess(); }); });
     const auto lobby_capacity = static_cast<size_t>(std::max(kLeastLobby, limits.all / 4));
     lobby_ = std::make_unique<Lobby>(
         &loop_, lobby_capacity,
@@ -75,12 +98,29 @@ Acceptor::Acceptor(ListenSockets listening, Connections::Limits limits, HandOver
 
 Acceptor::~Acceptor() {
   StopListening();
+  totals_->SetOnExcess(nullptr);
   RunOn(loop_, [this] {
     lobby_.reset();
     connections_.reset();
     failures_.reset();
     resume_.reset();
   });
+}
+
+void Acceptor::CheckMetering() {
+  const absl::StatusOr<MeterProbe> probe = MeterProbe::Open(address_);
+  if (!probe.ok()) {
+    spdlog::warn("it is not known whether connections are metered: {}",
+                 std::string(probe.status().message()));
+    return;
+  }
+  bool metered = false;
+  RunOn(loop_, [&] { metered = connections_->IsMetered(probe->address()); });
+  if (!metered) {
+    spdlog::error(
+        "connections are not metered, this errandd was linked in a way that does not allow it: "
+        "hostile clients can take its memory");
+  }
 }
 
 void Acceptor::StopListening() {
@@ -128,10 +168,21 @@ void Acceptor::Accept(int listener) {
 }
 
 bool Acceptor::Admit(io::Descriptor& socket, const PeerAddress& peer) {
-  if (!connections_->MakeRoom(peer)) return false;
-  const absl::Status added = connections_->Add(peer, socket.fd());
+  const double now = Meter::Now();
+  if (!suspects_->Admit(peer.network(), now) || !connections_->MakeRoom(peer)) return false;
+  const double share = suspects_->Contains(peer.network(), now) ? kShareOfSuspects : 1;
+  auto meter = std::make_shared<Meter>(totals_, share, now,
+                                       [log = cut_log_, suspects = suspects_, peer](absl::string_view why) {
+                                         log->Warn(absl::StrCat("closed ", peer.ToString(), ": it ", why));
+                                         suspects->OnCut(peer.network(), Meter::Now());
+                                       });
+  const absl::Status added = connections_->Add(peer, socket.fd(), meter);
   if (added.ok()) {
-    hand_over_loop_.Post([this, fd = socket.Release()] { hand_over_(fd); });
+    MeteredSockets::Attach(socket.fd(), std::move(meter));
+    hand_over_loop_.Post([this, fd = socket.Release()] {
+      // gRPC would only complain.
+      HasEnded(fd) ? (void)close(fd) : hand_over_(fd);
+    });
   } else {
     failures_->Happened(added.message());
     connections_->GiveBackDescriptors();

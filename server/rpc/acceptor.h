@@ -11,10 +11,13 @@
 #include "server/io/loop.h"
 #include "server/io/timer.h"
 #include "server/rpc/connections.h"
+#include "server/rpc/guard/totals.h"
 #include "server/rpc/listen_sockets.h"
 #include "server/rpc/lobby.h"
 #include "server/rpc/log_episode.h"
 #include "server/rpc/peer_address.h"
+#include "server/rpc/suspects.h"
+#include "server/rpc/throttled_log.h"
 
 namespace errand::rpc {
 
@@ -30,11 +33,15 @@ class Acceptor {
   // Takes a connection over, and closes it in the end. Called on the second thread.
   using HandOver = absl::AnyInvocable<void(int socket)>;
 
-  Acceptor(ListenSockets listening, Connections::Limits limits, HandOver hand_over);
+  Acceptor(ListenSockets listening, Connections::Limits limits, const GuardLimits& guard, HandOver hand_over);
   ~Acceptor();
 
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
+
+  // Says in the log whether what gRPC reads is metered, which it finds out by a connection to itself. Once
+  // gRPC has begun to serve; it may take some milliseconds.
+  void CheckMetering();
 
   // Closes the listening sockets; nothing is handed over when it returns. Connections stay open.
   void StopListening();
@@ -52,7 +59,11 @@ class Acceptor {
   void Pause();
   void Resume();
 
+  const std::shared_ptr<Totals> totals_;  // Shared with meters, which last as long as gRPC has the sockets.
+  const std::shared_ptr<ThrottledLog> cut_log_;  // So are these.
+  const std::shared_ptr<Suspects> suspects_;
   HandOver hand_over_;
+  sockaddr_storage address_{};  // Of the first socket that listens.
   io::Loop loop_;
   io::Loop hand_over_loop_;
 

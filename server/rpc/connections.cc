@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -21,23 +22,27 @@ constexpr uint32_t kIdleMillis = 50;
 // Looking for the idlest means asking the system about each: so one look ends a few.
 constexpr size_t kShare = 64;
 
+constexpr int kExcessLines = 3;
+
 }  // namespace
 
 class Connections::Connection final : public io::FdHandler {
  public:
-  Connection(Connections* all, const PeerAddress& peer, io::Descriptor socket)
-      : all_(all), peer_(peer), socket_(std::move(socket)) {}
+  Connection(Connections* all, const PeerAddress& peer, io::Descriptor socket, std::shared_ptr<Meter> meter)
+      : all_(all), peer_(peer), socket_(std::move(socket)), meter_(std::move(meter)) {}
 
   void OnReady(uint32_t) override { all_->OnEnd(this); }
 
   const PeerAddress& peer() const { return peer_; }
   int fd() const { return socket_.fd(); }
   bool ending() const { return ending_; }
+  const Meter& meter() const { return *meter_; }
 
   // gRPC sees the end of the connection at its next look at it.
   void End() {
     ending_ = true;
     shutdown(fd(), SHUT_RDWR);
+    meter_->Close();
   }
 
   // Since the last byte either way.
@@ -52,14 +57,17 @@ class Connections::Connection final : public io::FdHandler {
   Connections* const all_;
   const PeerAddress peer_;
   const io::Descriptor socket_;
+  const std::shared_ptr<Meter> meter_;
   bool ending_ = false;
 };
 
-Connections::Connections(io::Loop* loop, Limits limits)
+Connections::Connections(io::Loop* loop, Limits limits, std::shared_ptr<Totals> totals)
     : loop_(loop),
       limits_(limits),
+      totals_(std::move(totals)),
       full_(loop, "there is room for connections again; closed meanwhile"),
-      network_full_(loop, "no address wants more connections than allowed any more; closed meanwhile") {}
+      network_full_(loop, "no address wants more connections than allowed any more; closed meanwhile"),
+      excess_(kExcessLines) {}
 
 Connections::~Connections() {
   for (const auto& connection : connections_) loop_->Remove(connection->fd(), connection.get());
@@ -93,17 +101,23 @@ bool Connections::GiveBackDescriptors() {
   return ended > 0;
 }
 
-absl::Status Connections::Add(const PeerAddress& peer, int socket) {
+absl::Status Connections::Add(const PeerAddress& peer, int socket, std::shared_ptr<Meter> meter) {
   io::Descriptor duplicate(fcntl(socket, F_DUPFD_CLOEXEC, 0));
   if (!duplicate.is_open()) return absl::ErrnoToStatus(errno, "cannot keep a connection");
-  auto connection = std::make_unique<Connection>(this, peer, std::move(duplicate));
-  // Of no event but the end, which needs no asking.
-  const absl::Status added = loop_->Add(connection->fd(), 0, connection.get());
+  auto connection = std::make_unique<Connection>(this, peer, std::move(duplicate), std::move(meter));
+  // A client that closes its side has no use for answers either.
+  const absl::Status added = loop_->Add(connection->fd(), EPOLLRDHUP, connection.get());
   if (!added.ok()) return added;
   connections_.insert(std::move(connection));
   ++open_of_[peer.network()];
   ++open_;
   return absl::OkStatus();
+}
+
+bool Connections::IsMetered(const PeerAddress& peer) const {
+  return std::any_of(connections_.begin(), connections_.end(), [&](const auto& connection) {
+    return connection->peer() == peer && connection->meter().has_received();
+  });
 }
 
 int Connections::EndIdlest(const PeerAddress::Network& network) {
@@ -129,6 +143,41 @@ PeerAddress::Network Connections::MostOpen() const {
   const auto most = std::max_element(open_of_.begin(), open_of_.end(),
                                      [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == open_of_.end() ? PeerAddress::Network() : most->first;
+}
+
+void Connections::EndExcess() {
+  totals_->Relieved();
+  EndHighest([](const Meter::Holdings& holdings) { return static_cast<double>(holdings.streams); },
+             &Totals::too_many_streams, "has the most open streams of too many");
+  EndHighest([](const Meter::Holdings& holdings) { return holdings.byte_seconds; },
+             &Totals::too_much_unanswered, "has the most unfinished messages of too many");
+}
+
+template <class Score>
+void Connections::EndHighest(Score score, bool (Totals::*exceeds)() const, absl::string_view why) {
+  if (!(*totals_.*exceeds)()) return;
+  const double now = Meter::Now();
+  struct Ranked {
+    double network_score;
+    double score;
+    Connection* connection;
+  };
+  std::vector<Ranked> ranked;
+  absl::flat_hash_map<PeerAddress::Network, double> network_scores;
+  for (const auto& connection : connections_) {
+    if (connection->ending()) continue;
+    ranked.push_back({0, score(connection->meter().Holds(now)), connection.get()});
+    network_scores[connection->peer().network()] += ranked.back().score;
+  }
+  for (Ranked& one : ranked) one.network_score = network_scores[one.connection->peer().network()];
+  std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
+    return std::pair(a.network_score, a.score) > std::pair(b.network_score, b.score);
+  });
+  for (const Ranked& one : ranked) {
+    if (!(*totals_.*exceeds)() || one.score == 0) return;
+    excess_.Warn(absl::StrCat("closed ", one.connection->peer().ToString(), ": it ", why));
+    End(*one.connection);
+  }
 }
 
 void Connections::End(Connection& connection) {

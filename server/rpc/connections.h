@@ -10,8 +10,11 @@
 #include "absl/status/status.h"
 #include "server/io/descriptor.h"
 #include "server/io/loop.h"
+#include "server/rpc/guard/meter.h"
+#include "server/rpc/guard/totals.h"
 #include "server/rpc/log_episode.h"
 #include "server/rpc/peer_address.h"
+#include "server/rpc/throttled_log.h"
 
 namespace errand::rpc {
 
@@ -26,7 +29,7 @@ class Connections {
     int per_network = 0;  // See PeerAddress::Network.
   };
 
-  Connections(io::Loop* loop, Limits limits);
+  Connections(io::Loop* loop, Limits limits, std::shared_ptr<Totals> totals);
   ~Connections();
 
   // Makes room for one more connection from `peer`: when there are as many as there may be, the idlest of the
@@ -36,8 +39,14 @@ class Connections {
   // Ends some of the idlest, because the process is out of descriptors. False when none is idle.
   bool GiveBackDescriptors();
 
-  // Keeps a duplicate of `socket` until the connection ends.
-  absl::Status Add(const PeerAddress& peer, int socket);
+  // Keeps a duplicate of `socket` until the connection ends, and tells its meter of that.
+  absl::Status Add(const PeerAddress& peer, int socket, std::shared_ptr<Meter> meter);
+
+  // Whether the meter of the connection from `peer` has seen anything.
+  bool IsMetered(const PeerAddress& peer) const;
+
+  // Ends those that hold the most, until all together hold no more than they may.
+  void EndExcess();
 
  private:
   class Connection;
@@ -46,17 +55,23 @@ class Connections {
   int EndIdlest(const PeerAddress::Network& network);
   // Where the most come from: the places of others are safe from it.
   PeerAddress::Network MostOpen() const;
+  // Ends those with the highest `score` of Holdings, of the networks that have the highest together, while
+  // `exceeds` says so.
+  template <class Score>
+  void EndHighest(Score score, bool (Totals::*exceeds)() const, absl::string_view why);
   void End(Connection& connection);
   void OnEnd(Connection* connection);
 
   io::Loop* const loop_;
   const Limits limits_;
+  const std::shared_ptr<Totals> totals_;
   absl::flat_hash_set<std::unique_ptr<Connection>> connections_;
   // Those that are not being ended: of each network, and in all.
   absl::flat_hash_map<PeerAddress::Network, int> open_of_;
   int open_ = 0;
   LogEpisode full_;
   LogEpisode network_full_;
+  ThrottledLog excess_;
 };
 
 }  // namespace errand::rpc

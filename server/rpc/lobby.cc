@@ -1,7 +1,6 @@
 #include "server/rpc/lobby.h"
 
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include <chrono>
 #include <iterator>
@@ -32,7 +31,7 @@ class Lobby::Guest final : public io::FdHandler {
   Guest(Lobby* lobby, io::Descriptor connection, const PeerAddress& address)
       : socket(std::move(connection)), peer(address), came(Clock::now()), lobby_(lobby) {}
 
-  void OnReady(uint32_t) override { lobby_->OnSpoken(*this); }
+  void OnReady(uint32_t events) override { lobby_->OnReady(*this, events); }
 
   io::Descriptor socket;
   const PeerAddress peer;
@@ -60,7 +59,7 @@ void Lobby::Enter(io::Descriptor socket, const PeerAddress& peer) {
   if (guests_.size() >= capacity_) TurnOut(guests_.begin());
   Guest& guest = guests_.emplace_back(this, std::move(socket), peer);
   guest.self = std::prev(guests_.end());
-  const absl::Status added = loop_->Add(guest.socket.fd(), EPOLLIN, &guest);
+  const absl::Status added = loop_->Add(guest.socket.fd(), EPOLLIN | EPOLLRDHUP, &guest);
   if (!added.ok()) {
     spdlog::error("{}", std::string(added.message()));
     guests_.pop_back();
@@ -75,14 +74,21 @@ bool Lobby::GiveBackDescriptors() {
   return true;
 }
 
-void Lobby::OnSpoken(Guest& guest) {
+void Lobby::OnReady(Guest& guest, uint32_t events) {
+  // A client that has closed its side wants nothing, whatever it sent before.
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    Remove(guest.self);
+    return;
+  }
+  // Not by this loop any more, if it is admitted. Those that wait already came before it.
   loop_->Remove(guest.socket.fd(), &guest);
+  if (waiting_ == 0 && admit_(guest.socket, guest.peer)) {
+    guests_.erase(guest.self);
+    return;
+  }
   guest.waits = true;
   ++waiting_;
-  char byte;
-  const bool gone = recv(guest.socket.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
-  // Those that wait already came before it.
-  if (gone || (waiting_ == 1 && admit_(guest.socket, guest.peer))) {
+  if (!loop_->Add(guest.socket.fd(), EPOLLRDHUP, &guest).ok()) {
     Remove(guest.self);
   } else if (!retry_.is_set()) {
     retry_.Set(kRetry);
@@ -92,14 +98,18 @@ void Lobby::OnSpoken(Guest& guest) {
 void Lobby::AdmitThoseThatWait() {
   absl::flat_hash_set<PeerAddress::Network> full;
   for (auto guest = guests_.begin(); guest != guests_.end();) {
-    if (!guest->waits || full.contains(guest->peer.network())) {
-      ++guest;
-    } else if (admit_(guest->socket, guest->peer)) {
-      guest = Remove(guest);
-    } else {
-      full.insert(guest->peer.network());
-      ++guest;
+    const auto next = std::next(guest);
+    if (guest->waits && !full.contains(guest->peer.network())) {
+      loop_->Remove(guest->socket.fd(), &*guest);
+      if (admit_(guest->socket, guest->peer)) {
+        --waiting_;
+        guests_.erase(guest);
+      } else {
+        full.insert(guest->peer.network());
+        if (!loop_->Add(guest->socket.fd(), EPOLLRDHUP, &*guest).ok()) Remove(guest);
+      }
     }
+    guest = next;
   }
   if (waiting_ > 0) retry_.Set(kRetry);
 }
@@ -116,13 +126,10 @@ void Lobby::TurnOut(Guests::iterator guest) {
   Remove(guest);
 }
 
-Lobby::Guests::iterator Lobby::Remove(Guests::iterator guest) {
-  if (guest->waits) {
-    --waiting_;
-  } else {
-    loop_->Remove(guest->socket.fd(), &*guest);
-  }
-  return guests_.erase(guest);
+void Lobby::Remove(Guests::iterator guest) {
+  if (guest->waits) --waiting_;
+  loop_->Remove(guest->socket.fd(), &*guest);
+  guests_.erase(guest);
 }
 
 }  // namespace errand::rpc

@@ -2,6 +2,7 @@
 #define ERRAND_SERVER_RPC_LOBBY_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <list>
 
 #include "absl/functional/any_invocable.h"
@@ -34,11 +35,11 @@ class Lobby {
   class Guest;
   using Guests = std::list<Guest>;
 
-  void OnSpoken(Guest& guest);
+  void OnReady(Guest& guest, uint32_t events);
   void AdmitThoseThatWait();
   void TurnOutLate();
   void TurnOut(Guests::iterator guest);
-  Guests::iterator Remove(Guests::iterator guest);
+  void Remove(Guests::iterator guest);
 
   io::Loop* const loop_;
   const size_t capacity_;

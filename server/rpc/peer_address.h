@@ -19,6 +19,8 @@ class PeerAddress {
   explicit PeerAddress(const sockaddr_storage& address);
 
   const Network& network() const { return network_; }
+  bool operator==(const PeerAddress& other) const { return bytes_ == other.bytes_ && port_ == other.port_; }
+
   // As gRPC writes it: "192.0.2.1:50000" or "[2001:db8::1]:50000".
   std::string ToString() const;
 

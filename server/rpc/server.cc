@@ -17,13 +17,17 @@ constexpr int kHandshakeMillis = 5'000;
 }  // namespace
 
 Server::Server(const ServerOptions& options)
-    : listen_(options.listen), limits_{options.max_connections, options.max_connections_per_address} {
+    : listen_(options.listen),
+      limits_{options.max_connections, options.max_connections_per_address},
+      guard_(options.guard) {
   hand_over_ = builder_.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       grpc::InsecureServerCredentials());
   // Until a connection's SETTINGS, the first frame of a client, have come.
   builder_.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMillis);
   builder_.SetMaxReceiveMessageSize(options.max_message_bytes);
+  // Clients that obey it keep calls waiting that would be more.
+  builder_.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.guard.streams_of_connection);
   grpc::ResourceQuota quota;
   quota.Resize(static_cast<size_t>(options.max_buffer_bytes));
   builder_.SetResourceQuota(quota);
@@ -52,11 +56,12 @@ void Server::ForEachLoop(Action action) {
 
 void Server::Run() {
   ForEachLoop([](Loop& loop) { loop.Start(); });
-  acceptor_ = std::make_unique<Acceptor>(*std::move(listening_), limits_, [this](int socket) {
+  acceptor_ = std::make_unique<Acceptor>(*std::move(listening_), limits_, guard_, [this](int socket) {
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
     connection.fd = socket;
     hand_over_->HandleNewConnection(&connection);
   });
+  acceptor_->CheckMetering();
 }
 
 void Server::Shutdown(clock::Instant deadline) {

@@ -23,6 +23,7 @@ struct ServerOptions {
   // In all, and from one address (see PeerAddress::Network). When there are as many, the idlest are closed.
   int max_connections = 1000;
   int max_connections_per_address = 500;
+  GuardLimits guard = {};
   // A thread each. In Debian's gRPC every completion scans all outstanding tags of its queue: streams that
   // stay open for long live on loops of their own, apart from unary calls.
   int unary_loops = 2;
@@ -57,6 +58,7 @@ class Server {
 
   const std::string listen_;
   const Connections::Limits limits_;
+  const GuardLimits guard_;
   grpc::ServerBuilder builder_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> hand_over_;
   Timers timers_;

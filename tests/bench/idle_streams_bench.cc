@@ -14,7 +14,7 @@ namespace errand::bench {
 namespace {
 
 constexpr int kStreams = 20'000;
-constexpr int kConnections = 16;
+constexpr int kConnections = 32;  // A server lets each have 1,000 calls open.
 constexpr int kCallers = 16;
 
 using GetTaskCaller = UnaryCaller<v1::Tasks::Stub, v1::GetTaskRequest, v1::GetTaskResponse>;

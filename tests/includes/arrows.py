@@ -20,6 +20,7 @@ ARROWS = {
     "server/config": {"server/task", "text", API},
     "server/clock": set(),
     "server/rpc": {"server/clock", "server/io", GRPC},
+    "server/rpc/guard": set(),
     "server/io": {"server/clock"},
     "server/task": {API},
     "server/store": {"server/task", "server/clock", API},

@@ -25,7 +25,8 @@ class Canary {
   explicit Canary(const ServerProcess& server, Work work = Work::kCreates);
   ~Canary();
 
-  // Ends it. What went wrong becomes failures of the test; the figures are printed behind `name`.
+  // Ends it once it has made a few connections. What went wrong becomes failures of the test; the figures are
+  // printed behind `name`.
   void Finish(const std::string& name);
 
  private:
@@ -36,6 +37,7 @@ class Canary {
   const ServerProcess& server_;
   const Work work_;
   std::atomic<bool> stop_{false};
+  std::atomic<int> connections_{0};            // Made by now.
   std::vector<absl::Duration> latencies_;      // Of calls over a standing connection.
   std::vector<absl::Duration> new_latencies_;  // With the connecting.
   std::vector<std::string> failures_;

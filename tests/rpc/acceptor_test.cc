@@ -72,7 +72,7 @@ class Taker {
     absl::StatusOr<ListenSockets> listening = Listen("127.0.0.1:0");
     EXPECT_TRUE(listening.ok());
     port_ = listening->port;
-    acceptor_.emplace(*std::move(listening), limits, [this](int socket) {
+    acceptor_.emplace(*std::move(listening), limits, GuardLimits(), [this](int socket) {
       absl::MutexLock lock(&mu_);
       ++taken_;
       sockets_.emplace_back(socket);
@@ -175,7 +175,7 @@ TEST(Acceptor, HandsOverEveryConnectionWithoutNagleDelay) {
   const int port = listening->port;
   absl::Mutex mu;
   int count = 0;
-  Acceptor acceptor(*std::move(listening), {100, 100}, [&](int socket) {
+  Acceptor acceptor(*std::move(listening), {100, 100}, GuardLimits(), [&](int socket) {
     int value = 0;
     socklen_t size = sizeof value;
     EXPECT_EQ(getsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &value, &size), 0);
