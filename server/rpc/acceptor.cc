@@ -32,6 +32,9 @@ constexpr int kLeastLobby = 64;
 // What a newcomer of a network may take whose connections were cut again and again.
 constexpr double kShareOfSuspects = 0.05;
 
+// More than a client sends before it hears of the server.
+constexpr int kNotReadable = 60'000;
+
 // Of connections that are cut, a second.
 constexpr int kCutLines = 3;
 
@@ -46,6 +49,11 @@ bool IsOutOfResources(int error) {
 bool HasEnded(int socket) {
   pollfd event{socket, POLLRDHUP, 0};
   return poll(&event, 1, 0) > 0;
+}
+
+// From how many bytes on `socket` is said to be readable (socket(7), SO_RCVLOWAT).
+void ReadableFrom(const io::Descriptor& socket, int bytes) {
+  setsockopt(socket.fd(), SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
 }
 
 void RunOn(io::Loop& loop, absl::AnyInvocable<void()> work) {
@@ -179,16 +187,25 @@ bool Acceptor::Admit(io::Descriptor& socket, const PeerAddress& peer) {
   const absl::Status added = connections_->Add(peer, socket.fd(), meter);
   if (added.ok()) {
     MeteredSockets::Attach(socket.fd(), std::move(meter));
-    hand_over_loop_.Post([this, fd = socket.Release()] {
-      // gRPC would only complain.
-      HasEnded(fd) ? (void)close(fd) : hand_over_(fd);
-    });
+    hand_over_loop_.Post([this, fd = socket.Release()] { HandOverUnread(fd); });
   } else {
     failures_->Happened(added.message());
     connections_->GiveBackDescriptors();
     socket.Close();
   }
   return true;
+}
+
+void Acceptor::HandOverUnread(int socket) {
+  if (HasEnded(socket)) {  // gRPC would only complain.
+    close(socket);
+    return;
+  }
+  // gRPC may have closed its own, and the number be another's, when it returns.
+  const io::Descriptor same(fcntl(socket, F_DUPFD_CLOEXEC, 0));
+  ReadableFrom(same, kNotReadable);
+  hand_over_(socket);
+  ReadableFrom(same, 1);
 }
 
 bool Acceptor::TurnAway(int listener) {

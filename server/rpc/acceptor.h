@@ -26,8 +26,7 @@ namespace errand::rpc {
 // descriptors are kept in reserve so that a client that cannot be served is at least not left waiting, what
 // has not said anything yet is kept from gRPC (Lobby), and how much it gets is bounded (Connections).
 //
-// Two threads: one accepts and watches; the other hands over, since gRPC reads from a connection in the
-// thread that brings it, for as long as bytes come.
+// Two threads: one accepts and watches; the other hands over, which may take longer.
 class Acceptor {
  public:
   // Takes a connection over, and closes it in the end. Called on the second thread.
@@ -52,6 +51,10 @@ class Acceptor {
   // On the first loop's thread.
   void Accept(int listener);
   bool Admit(io::Descriptor& socket, const PeerAddress& peer);
+  // On the second loop's thread. gRPC would begin to read on it, and go on for as long as bytes come: so the
+  // socket is not said to be readable before gRPC waits for that, in one of its own threads.
+  void HandOverUnread(int socket);
+
   // Accepts a connection only to close it, with a descriptor of the reserve. False when that is no help
   // either.
   bool TurnAway(int listener);
