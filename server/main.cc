@@ -155,6 +155,8 @@ rpc::ServerOptions ServerOptions(const config::Config& config, const config::Mac
   options.max_connections_per_address = config.max_connections_per_address;
   options.unary_loops = machine.cpus;
   options.stream_loops = std::max(1, options.unary_loops / 2);
+  options.max_connection_age = config.max_connection_age;
+  options.max_connection_idle = config.max_connection_idle;
   options.guard.streams_of_connection = config.max_streams_per_connection;
   options.guard.streams =
       std::max(Parts(config, kStreamsParts) / kStreamBytes, int64_t{config.max_streams_per_connection});

@@ -318,6 +318,14 @@ void Declare(CLI::App& app, Config& config, std::string& file, bool& print, std:
   IntegerFlag(app, "max_streams_per_connection", config.max_streams_per_connection, 1, 1'000'000,
               "Calls that a connection may have open at once; clients keep more waiting");
 
+  DurationFlag(
+      app, "max_connection_age", config.max_connection_age, absl::Seconds(1), absl::InfiniteDuration(),
+      "How old a connection may become: then the server says that it will close it, and does after 30s more; "
+      "clients connect again, through the balancer");
+  DurationFlag(app, "max_connection_idle", config.max_connection_idle, absl::Seconds(1),
+               absl::InfiniteDuration(),
+               "How long a connection may be without calls before the server closes it");
+
   StringFlag(
       app, "data_dir", config.data_dir, "DIR",
       "Where tasks, queues and scripts are kept, so that they survive; without it they live in memory");

@@ -30,6 +30,8 @@ struct Config {
   int max_connections = 0;
   int max_connections_per_address = 0;
   int max_streams_per_connection = 1000;
+  absl::Duration max_connection_age = absl::InfiniteDuration();
+  absl::Duration max_connection_idle = absl::InfiniteDuration();
   // Whether to check all of this instead of serving.
   bool check_config = false;
 

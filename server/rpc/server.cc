@@ -3,16 +3,47 @@
 #include <grpc/grpc.h>
 #include <grpcpp/resource_quota.h>
 
+#include <limits>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "server/rpc/guard/inflation.h"
 #include "server/rpc/timers.h"
 
 namespace errand::rpc {
 namespace {
 
 constexpr int kHandshakeMillis = 5'000;
+constexpr int kMetadataBytes = 8 << 10;
+constexpr int kAgeGraceMillis = 30'000;
+
+// Clients may ping every ten seconds, also without calls; less than half of that leaves room for a network
+// that bunches pings up.
+constexpr int kLeastPingIntervalMillis = 4'000;
+
+// gRPC's arguments are of 32 bits; what does not fit never comes.
+void SetMillis(grpc::ServerBuilder& builder, const std::string& argument, absl::Duration duration) {
+  const int64_t millis = absl::ToInt64Milliseconds(duration);
+  if (millis < std::numeric_limits<int>::max())
+    builder.AddChannelArgument(argument, static_cast<int>(millis));
+}
+
+// How connections end that nobody ends. Pings find peers that are gone, and keep connections through what
+// forgets them when nothing passes: balancers do after a minute, as a rule.
+void SetLifetimes(grpc::ServerBuilder& builder, const ServerOptions& options) {
+  // Until a connection's SETTINGS, the first frame of a client, have come.
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMillis);
+  SetMillis(builder, GRPC_ARG_KEEPALIVE_TIME_MS, options.ping_after);
+  SetMillis(builder, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options.ping_timeout);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kLeastPingIntervalMillis);
+  SetMillis(builder, GRPC_ARG_MAX_CONNECTION_AGE_MS, options.max_connection_age);
+  SetMillis(builder, GRPC_ARG_MAX_CONNECTION_IDLE_MS, options.max_connection_idle);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, kAgeGraceMillis);
+}
 
 }  // namespace
 
@@ -23,9 +54,10 @@ Server::Server(const ServerOptions& options)
   hand_over_ = builder_.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       grpc::InsecureServerCredentials());
-  // Until a connection's SETTINGS, the first frame of a client, have come.
-  builder_.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMillis);
+  SetLifetimes(builder_, options);
   builder_.SetMaxReceiveMessageSize(options.max_message_bytes);
+  Inflation::Limit(options.max_message_bytes);
+  builder_.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytes);
   // Clients that obey it keep calls waiting that would be more.
   builder_.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.guard.streams_of_connection);
   grpc::ResourceQuota quota;

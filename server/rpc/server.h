@@ -28,7 +28,15 @@ struct ServerOptions {
   // stay open for long live on loops of their own, apart from unary calls.
   int unary_loops = 2;
   int stream_loops = 1;
-  int max_message_bytes = 16 << 20;
+  int max_message_bytes = 16 << 20;  // Also of what a compressed one becomes.
+  // How long a connection may be silent before the server pings the peer, and how long that may take to
+  // answer.
+  absl::Duration ping_after = absl::Seconds(30);
+  absl::Duration ping_timeout = absl::Seconds(20);
+  // How old a connection may become, and how long it may be without calls. Then the server says that it will
+  // close it, and does so after the calls on it, or half a minute.
+  absl::Duration max_connection_age = absl::InfiniteDuration();
+  absl::Duration max_connection_idle = absl::InfiniteDuration();
   // gRPC's own buffers of all connections together. A fuse: when it is used up, gRPC cuts connections.
   int64_t max_buffer_bytes = int64_t{256} << 20;
 };

@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
@@ -83,6 +85,97 @@ TEST(Messages, ThatAreWholeAreTakenBesideThoseThatNeverAre) {
     const grpc::Status status =
         Create(server.tasks(), LuaRequest("return 1", std::string(1 << 20, 'x')), &task);
     EXPECT_TRUE(status.ok()) << status.error_message();
+  }
+}
+
+// `bytes` zeros, as gzip writes them.
+std::string GzipOfZeros(size_t bytes) {
+  z_stream stream{};
+  EXPECT_EQ(deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string zeros(1 << 20, '\0');
+  std::string compressed(bytes / 500 + 1000, '\0');
+  stream.next_out = reinterpret_cast<Bytef*>(compressed.data());
+  stream.avail_out = static_cast<uInt>(compressed.size());
+  for (size_t left = bytes; left > 0; left -= std::min(left, zeros.size())) {
+    stream.next_in = reinterpret_cast<Bytef*>(zeros.data());
+    stream.avail_in = static_cast<uInt>(std::min(left, zeros.size()));
+    EXPECT_EQ(deflate(&stream, Z_NO_FLUSH), Z_OK);
+  }
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  compressed.resize(stream.total_out);
+  deflateEnd(&stream);
+  return compressed;
+}
+
+// Sends `message`, compressed, on `streams` calls of one connection at once; the server may answer or end it.
+void SendCompressed(const ServerProcess& server, const std::string& message, uint32_t streams) {
+  Uploader uploader(server.address());
+  const std::string header =
+      std::string(1, '\0') + http2::HpackString("grpc-encoding") + http2::HpackString("gzip");
+  const std::string bytes =
+      std::string(1, '\1') + http2::BigEndian(static_cast<uint32_t>(message.size()), 4) + message;
+  std::vector<size_t> sent(streams);
+  for (uint32_t i = 0; i < streams; ++i) uploader.Begin(2 * i + 1, "/errand.v1.Tasks/CreateTask", header);
+  for (absl::Time last = absl::Now(); absl::Now() - last < kStill;) {
+    for (uint32_t i = 0; i < streams; ++i) {
+      const int64_t some = uploader.SendSome(2 * i + 1, absl::string_view(bytes).substr(sent[i]));
+      if (some < 0) return;
+      if (some > 0) last = absl::Now();
+      sent[i] += static_cast<size_t>(some);
+    }
+    if (!uploader.ReadFrames(absl::ZeroDuration())) return;
+  }
+}
+
+TEST(Messages, ThatInflateToMuchMoreThanAMessageMayBeAreNotInflated) {
+  ServerProcess server({"--lua_workers=0", "--memory_limit=512MiB"});
+  const PeakMemory peak(server.pid());
+  Canary canary(server);
+  SendCompressed(server, GzipOfZeros(size_t{512} << 20), 4);
+  canary.Finish("half a megabyte of gzip that becomes 512 MiB");
+  ExpectPeak("half a megabyte of gzip that becomes 512 MiB", peak, 200 * kMiB);
+}
+
+TEST(Messages, ThatInflateAreBoundedOverAllCalls) {
+  ServerProcess server({"--lua_workers=0", "--memory_limit=512MiB"});
+  const PeakMemory peak(server.pid());
+  Canary canary(server);
+  const std::string message = GzipOfZeros(15 << 20);
+  for (int i = 0; i < 3; ++i) SendCompressed(server, message, 200);
+  canary.Finish("600 messages of gzip that become 15 MiB each");
+  ExpectPeak("600 messages of gzip that become 15 MiB each", peak, 400 * kMiB);
+}
+
+TEST(Messages, OfClientsThatCompressAreTaken) {
+  ServerProcess server({"--lua_workers=0"});
+  for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+    grpc::ClientContext context;
+    SetTestDeadline(context);
+    context.set_compression_algorithm(algorithm);
+    std::string payload;
+    for (int i = 0; payload.size() < (1 << 19); ++i)
+      payload += absl::StrCat("a line of text, the ", i, "th\n");
+    v1::CreateTaskResponse response;
+    const grpc::Status status =
+        server.tasks().CreateTask(&context, LuaRequest("return 1", payload), &response);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    v1::Task task;
+    EXPECT_TRUE(Get(server.tasks(), response.task().name(), &task).ok());
+    EXPECT_EQ(task.lua().text(), payload);
+  }
+}
+
+TEST(Messages, WithMoreMetadataThanAllowedAreRefused) {
+  ServerProcess server({"--lua_workers=0"});
+  for (const size_t bytes : {size_t{6} << 10, size_t{12} << 10}) {
+    grpc::ClientContext context;
+    SetTestDeadline(context);
+    context.AddMetadata("x-long", std::string(bytes, 'x'));
+    v1::CreateTaskResponse response;
+    const grpc::Status status = server.tasks().CreateTask(&context, LuaRequest("return 1"), &response);
+    EXPECT_EQ(status.error_code(),
+              bytes < (8 << 10) ? grpc::StatusCode::OK : grpc::StatusCode::RESOURCE_EXHAUSTED)
+        << status.error_message();
   }
 }
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/rpc/guard/allowance.h"
 #include "server/rpc/guard/frame_parser.h"
+#include "server/rpc/guard/inflation.h"
 #include "server/rpc/guard/meter.h"
 #include "server/rpc/guard/totals.h"
 
@@ -306,6 +307,25 @@ TEST(Allowance, ComesBackAtItsRateUpToTheMost) {
   allowance.Earn(3);
   EXPECT_TRUE(allowance.Take(1000, 3));
   EXPECT_FALSE(allowance.Take(999, 1)) << "a clock that goes back gives nothing";
+}
+
+TEST(Inflation, NoMessageBecomesLongerThanAllowed) {
+  Inflation::Limit(1 << 20);
+  EXPECT_TRUE(Inflation::Grow(1 << 20, 1 << 20, 1 << 20, 100));
+  EXPECT_FALSE(Inflation::Grow(1 << 20, (1 << 20) + 1, 1, 100));
+}
+
+TEST(Inflation, WhatCompressesAsUsualIsNotHeldToTheRate) {
+  Inflation::Limit(1 << 20);
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(Inflation::Grow(60'000, 500'000, 500'000, 100));
+}
+
+TEST(Inflation, WhatCompressesBetterIs) {
+  Inflation::Limit(1 << 20);
+  EXPECT_TRUE(Inflation::Grow(1'000, 1'000'000, 1'000'000, 100));
+  EXPECT_FALSE(Inflation::Grow(1'000, 1'000'000, 1'000'000, 100));
+  EXPECT_TRUE(Inflation::Grow(100, 60'000, 60'000, 100)) << "small ones do not matter";
+  EXPECT_TRUE(Inflation::Grow(1'000, 1'000'000, 1'000'000, 101));
 }
 
 }  // namespace
