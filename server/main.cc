@@ -69,12 +69,12 @@ constexpr absl::Duration kLastWrites = absl::Seconds(1);
 // What may take how many sixteenths of --memory_limit. Two more are for connections that do nothing
 // (config.cc), and what is left is for what the server takes by itself. gRPC's own count of all that it keeps
 // for calls, which is not exact, is a fuse behind that.
-constexpr int64_t kStoreParts = 6;       // Tasks, events, results, scripts.
+constexpr int64_t kStoreParts = 5;       // Tasks, events, results, scripts.
 constexpr int64_t kStreamsParts = 2;     // Calls that are open.
 constexpr int64_t kUnansweredParts = 2;  // Requests that are not whole yet, or not answered.
 constexpr int64_t kAbandonedParts = 1;   // Calls whose client has gone.
 constexpr int64_t kUnreadParts = 1;      // Answers that clients leave unread.
-constexpr int64_t kScriptsParts = 1;     // Scripts that wait: their tasks, and what is parked of them.
+constexpr int64_t kScriptsParts = 1;     // Scripts that wait, and their tasks; and what they share.
 
 sigset_t SignalSet(std::initializer_list<int> signals) {
   sigset_t set;
@@ -160,7 +160,8 @@ rpc::ServerOptions ServerOptions(const config::Config& config, const config::Mac
   options.guard.streams_of_connection = config.max_streams_per_connection;
   options.guard.streams =
       std::max(Parts(config, kStreamsParts) / kStreamBytes, int64_t{config.max_streams_per_connection});
-  options.guard.unanswered_bytes = std::max(Parts(config, kUnansweredParts), int64_t{2} * options.max_message_bytes);
+  options.guard.unanswered_bytes =
+      std::max(Parts(config, kUnansweredParts), int64_t{2} * options.max_message_bytes);
   options.guard.abandoned_bytes = std::min(Parts(config, kAbandonedParts), options.guard.abandoned_bytes);
   // At least two of the largest messages must fit.
   options.max_buffer_bytes = std::max(config.memory_limit / 2, int64_t{2} * options.max_message_bytes);
@@ -332,7 +333,8 @@ int Run(config::Config config, const config::Machine& machine, Parse parse) {
     handlers::LuaHandlerOptions options;
     options.workers = config.lua_workers;
     options.process_bytes = static_cast<size_t>(config.lua_memory_limit);
-    options.kept_bytes = static_cast<size_t>(Parts(config, kScriptsParts));
+    options.kept_bytes = static_cast<size_t>(Parts(config, kScriptsParts) / 3 * 2);
+    options.shared_bytes = static_cast<size_t>(Parts(config, kScriptsParts) / 3);
     options.submit = [&children, &children_loop](handlers::Submitter submitter, std::string request,
                                                  absl::AnyInvocable<void(absl::StatusOr<std::string>)> done) {
       children_loop.Post([&children, submitter = std::move(submitter), request = std::move(request),

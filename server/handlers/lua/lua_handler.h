@@ -48,6 +48,8 @@ struct LuaHandlerOptions {
   size_t process_bytes = size_t{2} << 30;
   // What attempts may take in this process: their tasks, and scripts that are parked.
   size_t kept_bytes = size_t{256} << 20;
+  // What values of `shared` may take.
+  size_t shared_bytes = size_t{64} << 20;
   // For task.submit and email.send. Unset: scripts are told that they are not available.
   SubmitTask submit = nullptr;
 };
@@ -235,7 +237,7 @@ class LuaHandler final : public Handler {
 
   // Owned by the loop's thread.
   int failures_ = 0;  // To start a worker, in a row.
-  SharedValues shared_;
+  SharedValues shared_{options_.shared_bytes};
   std::shared_ptr<LuaHandler*> self_ = std::make_shared<LuaHandler*>(this);  // Null once it is shut down.
   std::unique_ptr<io::Timer> backoff_;
   std::unique_ptr<io::Timer> clock_;

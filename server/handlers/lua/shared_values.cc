@@ -20,9 +20,11 @@ absl::Status CheckSize(absl::string_view value) {
 
 SharedValues::Queue& SharedValues::Use(const std::string& queue, clock::Instant now) {
   if (queues_.size() >= kMaxQueues && !queues_.contains(queue)) {
-    queues_.erase(std::min_element(queues_.begin(), queues_.end(), [](const auto& a, const auto& b) {
+    const auto oldest = std::min_element(queues_.begin(), queues_.end(), [](const auto& a, const auto& b) {
       return a.second.used < b.second.used;
-    }));
+    });
+    bytes_ -= oldest->second.bytes;
+    queues_.erase(oldest);
   }
   Queue& used = queues_[queue];
   used.used = now;
@@ -44,7 +46,9 @@ void SharedValues::Erase(Queue& queue, absl::string_view key) {
   const auto found = queue.by_key.find(key);
   if (found == queue.by_key.end()) return;
   const Recent::iterator value = found->second;
-  queue.bytes -= value->key.size() + value->value.size() + kOverheadBytes;
+  const size_t bytes = value->key.size() + value->value.size() + kOverheadBytes;
+  queue.bytes -= bytes;
+  bytes_ -= bytes;
   queue.by_key.erase(found);
   queue.recent.erase(value);
 }
@@ -55,9 +59,24 @@ absl::Status SharedValues::Put(Queue& queue, absl::string_view key, absl::string
   Erase(queue, key);
   queue.recent.push_front({std::string(key), std::string(value), expiry});
   queue.by_key[queue.recent.front().key] = queue.recent.begin();
-  queue.bytes += key.size() + value.size() + kOverheadBytes;
-  while (queue.bytes > kMaxQueueBytes) Erase(queue, queue.recent.back().key);
+  const size_t bytes = key.size() + value.size() + kOverheadBytes;
+  queue.bytes += bytes;
+  bytes_ += bytes;
+  MakeRoom(queue);
   return absl::OkStatus();
+}
+
+// For what was put into `queue` last, which stays.
+void SharedValues::MakeRoom(Queue& queue) {
+  while (queue.bytes > kMaxQueueBytes) DropOldest(queue);
+  while (bytes_ > max_bytes_) {
+    Queue* most = &queue;
+    for (auto& [name, other] : queues_) {
+      if (other.bytes > most->bytes) most = &other;
+    }
+    if (most->recent.size() == 1 && most == &queue) return;
+    DropOldest(*most);
+  }
 }
 
 absl::string_view SharedValues::Get(const std::string& queue, absl::string_view key, clock::Instant now) {

@@ -14,10 +14,13 @@
 
 namespace errand::handlers {
 
-// What scripts of a queue share: values by key, for a time. A cache: when it is full, what was not used for
-// the longest time makes room. One thread at a time.
+// What scripts of a queue share: values by key, for a time. A cache: when a queue has too much, what it did
+// not use for the longest time makes room, and when all have too much together, that of the queue that has
+// most. One thread at a time.
 class SharedValues {
  public:
+  explicit SharedValues(size_t max_bytes) : max_bytes_(max_bytes) {}
+
   static constexpr size_t kMaxKeyBytes = 256;
   static constexpr size_t kMaxValueBytes = 64 << 10;
   static constexpr size_t kMaxQueueBytes = 16 << 20;
@@ -45,6 +48,7 @@ class SharedValues {
   void Delete(const std::string& queue, absl::string_view key);
 
   size_t bytes(const std::string& queue) const;
+  size_t bytes() const { return bytes_; }  // Of all queues.
 
  private:
   struct Value {
@@ -62,13 +66,17 @@ class SharedValues {
 
   static constexpr size_t kOverheadBytes = 128;  // A value, besides its texts.
 
+  // Forgets what a queue did not use for longest; it has something.
+  void DropOldest(Queue& queue) { Erase(queue, queue.recent.back().key); }
+  void MakeRoom(Queue& queue);
   Queue& Use(const std::string& queue, clock::Instant now);
-  static Value* Find(Queue& queue, absl::string_view key, clock::Instant now);
-  static void Erase(Queue& queue, absl::string_view key);
-  static absl::Status Put(Queue& queue, absl::string_view key, absl::string_view value,
-                          clock::Instant expiry);
+  Value* Find(Queue& queue, absl::string_view key, clock::Instant now);
+  void Erase(Queue& queue, absl::string_view key);
+  absl::Status Put(Queue& queue, absl::string_view key, absl::string_view value, clock::Instant expiry);
 
+  const size_t max_bytes_;
   absl::flat_hash_map<std::string, Queue> queues_;
+  size_t bytes_ = 0;
 };
 
 }  // namespace errand::handlers

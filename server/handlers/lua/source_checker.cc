@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr size_t kMaxPending = 256;
 constexpr size_t kGeneration = 4096;
+constexpr size_t kShortBytes = 16 << 10;  // Compiled in a millisecond.
 constexpr absl::Duration kMinBackoff = absl::Milliseconds(100);
 constexpr absl::Duration kMaxBackoff = absl::Seconds(5);
 constexpr absl::Duration kRetryDelay = absl::Seconds(1);
@@ -126,9 +128,16 @@ void SourceChecker::Enqueue(Pending pending) {
     pending.done(nullptr);
     return;
   }
-  queue_.push_back(std::move(pending));
+  queue_.insert(PlaceFor(pending), std::move(pending));
   if (!overdue_->is_set()) overdue_->Set(patience_);
   SendNext();
+}
+
+// Behind those that are as short, and never before the one that is being compiled.
+std::deque<SourceChecker::Pending>::iterator SourceChecker::PlaceFor(const Pending& pending) {
+  const auto is_long = [](const Pending& other) { return other.source.size() > kShortBytes; };
+  if (is_long(pending)) return queue_.end();
+  return std::find_if(queue_.begin() + (sent_ ? 1 : 0), queue_.end(), is_long);
 }
 
 void SourceChecker::StartProcess() {
@@ -194,12 +203,19 @@ void SourceChecker::OnOverdue() {
   const absl::Duration now = LuaAttempt::MonotonicNow();
   // A process that is still starting is not to blame.
   const bool stuck = sent_ && queue_.front().deadline <= now;
-  std::deque<Pending> overdue;
-  while (!queue_.empty() && queue_.front().deadline <= now) {
-    overdue.push_back(std::move(queue_.front()));
-    queue_.pop_front();
+  std::vector<Pending> overdue;
+  absl::Duration next = absl::InfiniteDuration();
+  for (Pending& pending : queue_) {
+    if (pending.deadline <= now) {
+      overdue.push_back(std::move(pending));
+    } else {
+      next = std::min(next, pending.deadline - now);
+    }
   }
-  if (!queue_.empty()) overdue_->Set(queue_.front().deadline - now);
+  queue_.erase(std::remove_if(queue_.begin(), queue_.end(),
+                              [now](const Pending& pending) { return pending.deadline <= now; }),
+               queue_.end());
+  overdue_->Set(next);
   if (stuck) {
     // Not only killed: an answer that is under way would be taken for the next source's.
     process_->End();

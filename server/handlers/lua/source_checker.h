@@ -24,10 +24,11 @@ namespace errand::handlers {
 
 // Tells whether Lua sources compile, so that a task that cannot run is refused when it is submitted.
 //
-// A courtesy, not a gate: sources are compiled in an errand-sandbox process of its own, and where that gives
-// no answer within `patience` the source counts as good; the attempt will tell. Sources that were good are
-// remembered, and answered at once. Compile is the gate: no answer is an error there, and nothing is
-// remembered.
+// Short sources go before long ones: a source that takes long to compile keeps those of others waiting no
+// longer than that. A courtesy, not a gate: sources are compiled in an errand-sandbox process of its own, and
+// where that gives no answer within `patience` the source counts as good; the attempt will tell. Sources that
+// were good are remembered, and answered at once. Compile is the gate: no answer is an error there, and
+// nothing is remembered.
 class SourceChecker {
  public:
   // `zygote` is borrowed and must outlive the checker, which may not be destroyed on its loop's thread. While
@@ -68,6 +69,7 @@ class SourceChecker {
 
   // The loop's thread.
   void Enqueue(Pending pending);
+  std::deque<Pending>::iterator PlaceFor(const Pending& pending);
   void StartProcess();
   void SendNext();
   void OnFrame(const sandbox::Frame& frame);

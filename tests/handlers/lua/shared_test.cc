@@ -72,7 +72,7 @@ TEST_F(SharedTest, BadArgumentsAreNamed) {
 }
 
 TEST(SharedValues, ValuesEndWithTheirTime) {
-  SharedValues values;
+  SharedValues values(size_t{64} << 20);
   const clock::Instant start = clock::Instant();
   ASSERT_TRUE(values.Set("q", "k", "jv", start + absl::Seconds(1), start).ok());
   EXPECT_EQ(values.Get("q", "k", start), "jv");
@@ -85,7 +85,7 @@ TEST(SharedValues, ValuesEndWithTheirTime) {
 }
 
 TEST(SharedValues, WhatWasNotUsedForLongestMakesRoom) {
-  SharedValues values;
+  SharedValues values(size_t{64} << 20);
   const clock::Instant now = clock::Instant();
   const std::string large(SharedValues::kMaxValueBytes, 'x');
   ASSERT_TRUE(values.Set("q", "kept", "jv", clock::Instant::InfiniteFuture(), now).ok());
@@ -99,13 +99,29 @@ TEST(SharedValues, WhatWasNotUsedForLongestMakesRoom) {
 }
 
 TEST(SharedValues, QueuesAreBounded) {
-  SharedValues values;
+  SharedValues values(size_t{64} << 20);
   for (size_t i = 0; i < SharedValues::kMaxQueues + 10; ++i) {
     const clock::Instant now = clock::Instant() + absl::Seconds(i);
     ASSERT_TRUE(values.Set(absl::StrCat("q", i), "k", "jv", clock::Instant::InfiniteFuture(), now).ok());
   }
   EXPECT_EQ(values.bytes("q0"), 0u);
   EXPECT_GT(values.bytes(absl::StrCat("q", SharedValues::kMaxQueues)), 0u);
+}
+
+TEST(SharedValues, AllQueuesTogetherAreBoundedAndTheLargestMakesRoom) {
+  constexpr size_t kMaxBytes = 4 << 20;
+  SharedValues values(kMaxBytes);
+  const clock::Instant now = clock::Instant();
+  const std::string large(SharedValues::kMaxValueBytes, 'x');
+  ASSERT_TRUE(values.Set("small", "k", "jv", clock::Instant::InfiniteFuture(), now).ok());
+  for (int i = 0; i < 500; ++i) {
+    const std::string queue = absl::StrCat("q", i % 5);
+    ASSERT_TRUE(values.Set(queue, absl::StrCat(i), large, clock::Instant::InfiniteFuture(), now).ok());
+    EXPECT_LE(values.bytes(), kMaxBytes);
+    EXPECT_EQ(values.Get(queue, absl::StrCat(i), now), large);
+  }
+  EXPECT_EQ(values.Get("small", "k", now), "jv");
+  EXPECT_GT(values.bytes("q0"), kMaxBytes / 10);
 }
 
 }  // namespace

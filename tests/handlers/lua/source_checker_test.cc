@@ -12,6 +12,7 @@
 namespace errand::handlers {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
@@ -96,6 +97,30 @@ TEST_F(SourceCheckerTest, ManyAtOnceAreAllAnswered) {
   absl::MutexLock lock(&mu);
   const auto all = [&] { return answered == kSources; };
   EXPECT_TRUE(mu.AwaitWithTimeout(absl::Condition(&all), absl::Seconds(60)));
+}
+
+TEST_F(SourceCheckerTest, AShortSourceDoesNotWaitForAllTheLongOnes) {
+  SourceChecker checker(zygote(), kPatient);
+  EXPECT_TRUE(Check(checker, "return 1").ok());
+  for (const pid_t pid : SandboxPids()) kill(pid, SIGSTOP);
+  absl::Mutex mu;
+  std::vector<std::string> order;
+  const auto check = [&](const std::string& name, const std::string& source) {
+    checker.Check("f", source, [&, name](const absl::Status&) {
+      absl::MutexLock lock(&mu);
+      order.push_back(name);
+    });
+  };
+  const std::string filling(100'000, ' ');
+  for (const std::string name : {"long 1", "long 2", "long 3"})
+    check(name, filling + "return '" + name + "'");
+  check("short 1", "return 2");
+  check("short 2", "return 3");
+  for (const pid_t pid : SandboxPids()) kill(pid, SIGCONT);
+  absl::MutexLock lock(&mu);
+  const auto all = [&] { return order.size() == 5; };
+  EXPECT_TRUE(mu.AwaitWithTimeout(absl::Condition(&all), absl::Seconds(60)));
+  EXPECT_THAT(order, ElementsAre("long 1", "short 1", "short 2", "long 2", "long 3"));
 }
 
 TEST_F(SourceCheckerTest, SurvivesTheDeathOfItsProcess) {
