@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "client/cli/admin_arguments.h"
@@ -14,6 +15,7 @@
 #include "client/cli/script_arguments.h"
 #include "client/cli/task_arguments.h"
 #include "client/cli/task_name.h"
+#include "text/nearest_word.h"
 
 namespace errand::cli {
 namespace {
@@ -106,6 +108,8 @@ void AddList(CLI::App& root, Arguments& arguments) {
   app.add_option("--queue", arguments.task.queue, "The queue's id (default: default); - for all queues")
       ->type_name("QUEUE");
   app.add_option("--filter", arguments.filter, "Which tasks (default: all)")->type_name("FILTER");
+  cli::AddList(app, "--state", arguments.states, "Those in this state; may be repeated", "STATE")
+      ->check([](const std::string& state) { return CheckChoice(state, ChoicesOf("STATE")); });
   AddNumber(app, "--limit", arguments.limit, 1, "The most tasks to list (default: all)");
   app.footer(absl::StrCat(kListFooter, kFooter));
   app.callback([&arguments] {
@@ -120,19 +124,46 @@ void AddCompletion(CLI::App& root, Arguments& arguments) {
                           "Print a script that makes a shell complete verbs and flags", arguments);
   app.add_option("SHELL", arguments.shell, "bash, zsh or fish")
       ->required()
-      ->check(CLI::IsMember(ChoicesOf("SHELL")).description(""))
+      ->check([](const std::string& shell) { return CheckChoice(shell, ChoicesOf("SHELL")); })
       ->type_name(" ");
   app.footer(absl::StrCat(kCompletionFooter, kFooter));
 }
 
-int ReportUsage(const CLI::App& root, const std::string& problem) {
-  // The subcommand that was being parsed knows best.
+// What is said of a word that the command line may not have; empty where `word` is none of those.
+std::string DescribeUnknown(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> known;
+  std::string what;
+  if (absl::StartsWith(word, "-")) {
+    what = absl::StrCat("there is no flag ", word.substr(0, word.find('=')));
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& name : option->get_lnames()) known.push_back(absl::StrCat("--", name));
+    }
+  } else {
+    for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+      known.push_back(verb->get_name());
+    }
+    if (known.empty()) return "";
+    what = absl::StrCat("there is no command '", word, "'");
+  }
+  const std::string nearest = text::NearestWord(word.substr(0, word.find('=')), known);
+  return nearest.empty() ? what : absl::StrCat(what, "; did you mean '", nearest, "'?");
+}
+
+int ReportUsage(const CLI::App& root, std::string problem) {
+  // The subcommand that was being parsed knows best, unless there is a word that nobody knows: that says more
+  // than what is missing because of it.
   const CLI::App* app = &root;
   std::string command = "errand";
-  while (!app->get_subcommands().empty()) {
+  std::string unknown;
+  while (true) {
+    for (const std::string& word : app->remaining()) {
+      if (unknown.empty()) unknown = DescribeUnknown(*app, word);
+    }
+    if (app->get_subcommands().empty()) break;
     app = app->get_subcommands().front();
     absl::StrAppend(&command, " ", app->get_name());
   }
+  if (!unknown.empty()) problem = unknown;
   std::fprintf(stderr, "errand: wrong usage (%s)\nTry '%s --help'.\n",
                absl::StrReplaceAll(problem, {{"\n", " "}}).c_str(), command.c_str());
   return kUsage;

@@ -55,19 +55,20 @@ struct Arguments {
   absl::Duration retry_for = absl::Seconds(5);
   bool quiet = false;
 
-  TaskFlags task;                  // run, submit.
-  std::string batch_file;          // submit: its lines are tasks; "-" is standard input.
-  bool keep_going = false;         // submit: passes over lines that are not valid.
-  std::string name;                // get, wait, watch, cancel: `queues/{queue}/tasks/{task}`.
-  bool descendants = false;        // cancel.
-  std::vector<std::string> names;  // retry, delete.
-  int64_t after = 0;               // watch: the last sequence, or position, seen.
-  std::string filter;              // list.
-  int64_t limit = 0;               // list: 0 for all.
-  QueueFlags queue;                // queue; its name alone: list, watch, admin dump.
-  ScriptFlags script;              // script.
-  std::string service;             // health.
-  std::string shell;               // completion.
+  TaskFlags task;                   // run, submit.
+  std::string batch_file;           // submit: its lines are tasks; "-" is standard input.
+  bool keep_going = false;          // submit: passes over lines that are not valid.
+  std::string name;                 // get, wait, watch, cancel: `queues/{queue}/tasks/{task}`.
+  bool descendants = false;         // cancel.
+  std::vector<std::string> names;   // retry, delete.
+  int64_t after = 0;                // watch: the last sequence, or position, seen.
+  std::string filter;               // list.
+  std::vector<std::string> states;  // list: in any case.
+  int64_t limit = 0;                // list: 0 for all.
+  QueueFlags queue;                 // queue; its name alone: list, watch, admin dump.
+  ScriptFlags script;               // script.
+  std::string service;              // health.
+  std::string shell;                // completion.
 };
 
 // Fills `arguments`. A value means that there is nothing more to do, and is the exit code: help or version

@@ -8,6 +8,7 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/json.h"
 #include "client/cli/outcome.h"
+#include "client/cli/printable.h"
 #include "client/cli/task_card.h"
 #include "client/cli/terminal.h"
 #include "client/cli/verbs.h"
@@ -39,6 +40,10 @@ int Cancel(Session& session) {
   const absl::StatusOr<v1::Task> task = session.client().Cancel(arguments.name, session.options());
   if (!task.ok()) return session.Fail(task.status());
   PrintTask(*task, arguments.format);
+  if (task->state() == v1::TASK_STATE_RUNNING && !arguments.quiet) {
+    std::fprintf(stderr, "errand: %s is being stopped; 'errand wait' tells how it ends\n",
+                 Printable(task->name()).c_str());
+  }
   return kDone;
 }
 

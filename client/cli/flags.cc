@@ -2,9 +2,12 @@
 
 #include <algorithm>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "text/nearest_word.h"
 
 namespace errand::cli {
 namespace {
@@ -45,6 +48,13 @@ std::string CheckNumber(const std::string& text, int64_t minimum) {
   return absl::StrCat("'", text, "' is not a number from ", minimum, " up");
 }
 
+std::string CheckChoice(const std::string& text, const std::vector<std::string>& choices) {
+  if (absl::c_linear_search(choices, absl::AsciiStrToLower(text))) return "";
+  const std::string nearest = errand::text::NearestWord(text, choices);
+  return absl::StrCat("'", text, "' is not one of ", absl::StrJoin(choices, ", "),
+                      nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?"));
+}
+
 CLI::Option* AddDuration(CLI::App& app, const char* name, absl::Duration& value, const char* description) {
   return app
       .add_option_function<std::string>(
@@ -63,9 +73,9 @@ CLI::Option* AddDuration(CLI::App& app, const char* name, std::optional<absl::Du
       ->type_name("DURATION");
 }
 
-void AddList(CLI::App& app, const char* name, std::vector<std::string>& values, const char* description,
-             const char* type) {
-  app.add_option(name, values, description)->allow_extra_args(false)->type_name(type);
+CLI::Option* AddList(CLI::App& app, const char* name, std::vector<std::string>& values,
+                     const char* description, const char* type) {
+  return app.add_option(name, values, description)->allow_extra_args(false)->type_name(type);
 }
 
 void AddGlobal(CLI::App& app, Arguments& arguments) {
@@ -78,14 +88,12 @@ void AddGlobal(CLI::App& app, Arguments& arguments) {
   app.add_option_function<std::string>(
          "-o,--output",
          [&arguments](const std::string& name) {
-           const auto* found = std::find(std::begin(kFormats), std::end(kFormats), name);
+           const auto* found =
+               std::find(std::begin(kFormats), std::end(kFormats), absl::AsciiStrToLower(name));
            arguments.format = static_cast<Format>(found - std::begin(kFormats));
          },
          "What to print: table (default), json or jsonl")
-      ->check([](const std::string& name) {
-        if (std::count(std::begin(kFormats), std::end(kFormats), name) > 0) return std::string();
-        return absl::StrCat("'", name, "' is not one of ", absl::StrJoin(kFormats, ", "));
-      })
+      ->check([](const std::string& name) { return CheckChoice(name, ChoicesOf("FORMAT")); })
       ->type_name("FORMAT");
   app.add_flag("-q,--quiet", arguments.quiet, "Nothing but errors on standard error");
   app.set_version_flag("--version", kVersion, "Print the version and exit");
@@ -95,6 +103,9 @@ void AddGlobal(CLI::App& app, Arguments& arguments) {
 std::vector<std::string> ChoicesOf(absl::string_view type) {
   if (type == "FORMAT") return {std::begin(kFormats), std::end(kFormats)};
   if (type == "SHELL") return {"bash", "zsh", "fish"};
+  if (type == "STATE") {
+    return {"scheduled", "queued", "running", "succeeded", "failed", "cancelled", "expired"};
+  }
   return {};
 }
 

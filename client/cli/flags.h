@@ -23,6 +23,8 @@ inline constexpr char kDefaultServer[] = "localhost:50051";
 // Checks: empty when `text` is fine, otherwise what is wrong with it, for people.
 std::string CheckTime(const std::string& text);
 std::string CheckNumber(const std::string& text, int64_t minimum);
+// In any case.
+std::string CheckChoice(const std::string& text, const std::vector<std::string>& choices);
 
 // More than zero.
 CLI::Option* AddDuration(CLI::App& app, const char* name, absl::Duration& value, const char* description);
@@ -41,8 +43,8 @@ CLI::Option* AddNumber(CLI::App& app, const char* name, Number& value, int64_t m
 
 // May be given several times. Each occurrence takes one value: "[a,b]" is a value as any other, and what
 // follows is not.
-void AddList(CLI::App& app, const char* name, std::vector<std::string>& values, const char* description,
-             const char* type);
+CLI::Option* AddList(CLI::App& app, const char* name, std::vector<std::string>& values,
+                     const char* description, const char* type);
 
 // Every (sub)command takes these, so that they may stand anywhere and its help shows them.
 void AddGlobal(CLI::App& app, Arguments& arguments);

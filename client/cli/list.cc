@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/cli/card.h"
 #include "client/cli/event_rows.h"
 #include "client/cli/exit_code.h"
@@ -35,13 +37,24 @@ std::vector<Table::Cell> Row(const v1::Task& task) {
           {Detail(task)}};
 }
 
+// --filter and --state together.
+std::string FilterOf(const Arguments& arguments) {
+  std::vector<std::string> states;
+  for (const std::string& state : arguments.states) {
+    states.push_back(absl::StrCat("state = ", absl::AsciiStrToUpper(state)));
+  }
+  if (states.empty()) return arguments.filter;
+  const std::string any = absl::StrJoin(states, " OR ");
+  return arguments.filter.empty() ? any : absl::StrCat("(", arguments.filter, ") AND (", any, ")");
+}
+
 }  // namespace
 
 int List(Session& session) {
   const Arguments& arguments = session.arguments();
   v1::ListTasksRequest request;
   request.set_parent(arguments.queue.name);
-  request.set_filter(arguments.filter);
+  request.set_filter(FilterOf(arguments));
   const int64_t limit = arguments.limit;
   request.set_page_size(static_cast<int32_t>(limit > 0 ? std::min(limit, kPageSize) : kPageSize));
 

@@ -8,6 +8,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "client/cli/arguments.h"
+#include "client/cli/display_width.h"
 #include "client/cli/error_report.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/line_reader.h"
@@ -112,6 +113,8 @@ int Main(int argc, char** argv) {
   // Whoever reads our output may stop: that ends the command without a word, even when its parent ignores
   // the signal.
   std::signal(SIGPIPE, SIG_DFL);
+
+  UseDisplayWidths();
 
   Arguments arguments;
   if (const auto code = ParseArguments(argc, argv, arguments)) return *code;

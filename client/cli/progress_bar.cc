@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "client/cli/display_width.h"
 #include "client/cli/printable.h"
 
 namespace errand::cli {
@@ -21,15 +22,6 @@ constexpr absl::Duration kMinInterval = absl::Milliseconds(50);
 double Fraction(const v1::Progress& progress) {
   const double fraction = progress.completed() / progress.total();
   return std::isfinite(fraction) ? std::clamp(fraction, 0.0, 1.0) : 0;
-}
-
-// The first `columns` characters.
-std::string Cut(absl::string_view text, int columns) {
-  size_t end = 0;
-  for (int i = 0; i < columns && end < text.size(); ++i) {
-    end += std::max<size_t>(Utf8Length(text.substr(end)), 1);
-  }
-  return std::string(text.substr(0, end));
 }
 
 }  // namespace
@@ -53,7 +45,7 @@ void ProgressBar::Show(const v1::Progress& progress) {
   }
   if (!progress.message().empty()) absl::StrAppend(&line, " ", Printable(progress.message()));
   // A full line would wrap, and then could not be taken back.
-  line_ = Cut(line, Columns(STDERR_FILENO) - 1);
+  line_ = CutToWidth(line, Columns(STDERR_FILENO) - 1);
   Redraw();
 }
 

@@ -7,20 +7,12 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "client/cli/display_width.h"
 
 namespace errand::cli {
-namespace {
-
-// In characters: bytes of UTF-8 that do not continue one.
-size_t Width(absl::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char byte) { return (byte & 0xc0) != 0x80; });
-}
-
-}  // namespace
-
 Table::Table(std::vector<std::string> header) : terminal_(Terminal::Of(STDOUT_FILENO)) {
   for (std::string& title : header) {
-    widths_.push_back(Width(title));
+    widths_.push_back(DisplayWidth(title));
     header_.push_back({std::move(title)});
   }
 }
@@ -28,7 +20,7 @@ Table::Table(std::vector<std::string> header) : terminal_(Terminal::Of(STDOUT_FI
 void Table::Flush() {
   if (rows_.empty()) return;
   for (const std::vector<Cell>& row : rows_) {
-    for (size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], Width(row[i].text));
+    for (size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], DisplayWidth(row[i].text));
   }
   if (!header_.empty()) Print(header_);
   header_.clear();
@@ -40,7 +32,7 @@ void Table::Flush() {
 void Table::Print(const std::vector<Cell>& row) const {
   std::string line;
   for (size_t i = 0; i < row.size(); ++i) {
-    const std::string padding(widths_[i] - Width(row[i].text), ' ');
+    const std::string padding(static_cast<size_t>(widths_[i] - DisplayWidth(row[i].text)), ' ');
     absl::StrAppend(&line, terminal_.Paint(row[i].text, row[i].colour), padding, "  ");
   }
   absl::StripTrailingAsciiWhitespace(&line);

@@ -30,7 +30,7 @@ class Table {
 
   const Terminal terminal_;
   std::vector<Cell> header_;  // Empty once it is printed.
-  std::vector<size_t> widths_;
+  std::vector<int> widths_;
   std::vector<std::vector<Cell>> rows_;
 };
 

@@ -1,7 +1,11 @@
 #ifndef ERRAND_SERVER_TASK_STATE_H_
 #define ERRAND_SERVER_TASK_STATE_H_
 
+#include <string>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "errand/v1/task.pb.h"
 
 // The life of a task:
@@ -27,6 +31,11 @@ inline absl::string_view KindName(HandlerKind kind) { return kind == HandlerKind
 // `task.handler` must be set.
 inline HandlerKind KindOf(const v1::Task& task) {
   return task.has_email() ? HandlerKind::kEmail : HandlerKind::kLua;
+}
+
+// For people: "succeeded".
+inline std::string StateWord(v1::TaskState state) {
+  return absl::AsciiStrToLower(absl::StripPrefix(v1::TaskState_Name(state), "TASK_STATE_"));
 }
 
 // No event follows that of a terminal state.

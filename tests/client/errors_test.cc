@@ -64,6 +64,20 @@ TEST_F(ErrorsTest, HelpAndVersionExitWith0OnEveryCommand) {
   }
 }
 
+TEST_F(ErrorsTest, AWordThatNobodyKnowsGetsASuggestion) {
+  ExpectUsage({"lits"}, "wrong usage (there is no command 'lits'; did you mean 'list'?)");
+  ExpectUsage({"--quiet", "wacth", "t"}, "there is no command 'wacth'; did you mean 'watch'?");
+  ExpectUsage({"queue", "puase", "q"}, "there is no command 'puase'; did you mean 'pause'?");
+  ExpectUsage({"queue", "frobnicate"}, "wrong usage (there is no command 'frobnicate')");
+  ExpectUsage({"run", "lau", "x.lua"}, "there is no command 'lau'; did you mean 'lua'?");
+  ExpectUsage({"list", "--filtre", "x"}, "there is no flag --filtre; did you mean '--filter'?");
+  ExpectUsage({"list", "--filtre=x"}, "there is no flag --filtre; did you mean '--filter'?");
+  ExpectUsage({"--sevrer=x", "list"}, "there is no flag --sevrer; did you mean '--server'?");
+  ExpectUsage({"list", "-o", "tabel"}, "'tabel' is not one of table, json, jsonl; did you mean 'table'?");
+  ExpectUsage({"list", "--state", "faild"}, "; did you mean 'failed'?");
+  ExpectUsage({"completion", "bsh"}, "'bsh' is not one of bash, zsh, fish; did you mean 'bash'?");
+}
+
 TEST_F(ErrorsTest, WrongUsageNamesTheFlagAndExitsWith2) {
   const std::string script = File("x.lua", "return 1");
   ExpectUsage({}, "wrong usage");

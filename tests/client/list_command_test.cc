@@ -54,6 +54,33 @@ TEST_F(ListCommandTest, ListPrintsATable) {
   EXPECT_EQ(sent.parent(), "queues/default");
 }
 
+TEST_F(ListCommandTest, StatesAreTakenInAnyCaseAndJoinTheFilter) {
+  v1::ListTasksRequest sent;
+  fake_.list = [&](auto&, const v1::ListTasksRequest& request, v1::ListTasksResponse&) {
+    sent = request;
+    return grpc::Status::OK;
+  };
+  Run({"list", "--state", "failed"});
+  EXPECT_EQ(code_, 0) << err_;
+  EXPECT_EQ(sent.filter(), "state = FAILED");
+  Run({"list", "--state=Failed", "--state=EXPIRED", "--filter", "handler = lua OR labels:a"});
+  EXPECT_EQ(code_, 0) << err_;
+  EXPECT_EQ(sent.filter(), "(handler = lua OR labels:a) AND (state = FAILED OR state = EXPIRED)");
+  Run({"list", "-o", "JSON"});
+  EXPECT_EQ(code_, 0) << err_;
+}
+
+TEST_F(ListCommandTest, WideCharactersTakeTwoColumns) {
+  fake_.list = [&](auto&, const v1::ListTasksRequest&, v1::ListTasksResponse& response) {
+    *response.add_tasks() = TaskNamed("queues/q/tasks/\u65e5\u672c", v1::TASK_STATE_QUEUED);
+    *response.add_tasks() = TaskNamed("queues/q/tasks/abcd", v1::TASK_STATE_QUEUED);
+    return grpc::Status::OK;
+  };
+  Run({"list"});
+  EXPECT_THAT(out_, HasSubstr("queues/q/tasks/\u65e5\u672c  queued"));
+  EXPECT_THAT(out_, HasSubstr("queues/q/tasks/abcd  queued"));
+}
+
 TEST_F(ListCommandTest, ListStopsAtItsLimit) {
   int calls = 0;
   fake_.list = [&](auto&, const v1::ListTasksRequest& request, v1::ListTasksResponse& response) {

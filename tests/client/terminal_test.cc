@@ -43,6 +43,23 @@ TEST_F(TerminalTest, ATerminalGetsAProgressBarAndColours) {
   EXPECT_EQ(err_.substr(err_.size() - 4), "\r\x1b[K");
 }
 
+// A bar that is wider than the terminal wraps, and leaves a line behind with each update.
+TEST_F(TerminalTest, ABarWithWideCharactersStaysOnItsLine) {
+  std::string wide;
+  for (int i = 0; i < 60; ++i) wide += "\u65e5";
+  fake_.run = [&](auto&, const v1::RunTaskRequest&, auto& writer) {
+    Send(writer, {StateEvent(1, v1::TASK_STATE_RUNNING), ProgressEvent(2, 2, 2, wide), ResultEvent(3, "1")});
+    return grpc::Status::OK;
+  };
+  Run({"run", "lua", "/dev/null"}, OnTerminal());
+  EXPECT_EQ(code_, 0) << err_;
+  // Of 60 columns one stays free; the bar and its percentage take 32.
+  std::string fits;
+  for (int i = 0; i < 13; ++i) fits += "\u65e5";
+  EXPECT_THAT(err_, HasSubstr("] 100% " + fits + "\x1b[K"));
+  EXPECT_THAT(err_, Not(HasSubstr(fits + "\u65e5")));
+}
+
 TEST_F(TerminalTest, NoColorTakesTheColoursAway) {
   Run({"run", "lua", "/dev/null"}, OnTerminal({"NO_COLOR=1"}));
   EXPECT_EQ(code_, 0) << err_;

@@ -34,9 +34,10 @@ absl::StatusOr<Record*> MemoryStore::CancelOne(const ChangeRequest& request, con
       break;
     default: {
       const std::string& state = v1::TaskState_Name(record->state);
-      return task::Error(absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
-                         absl::StrCat("'", request.name, "' cannot be cancelled: it is ", state),
-                         {{"state", state}});
+      return task::Error(
+          absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
+          absl::StrCat("'", request.name, "' cannot be cancelled: it is ", task::StateWord(record->state)),
+          {{"state", state}});
     }
   }
   return record;
@@ -52,7 +53,8 @@ absl::StatusOr<Record*> MemoryStore::RetryOne(const ChangeRequest& request, cons
     const std::string& state = v1::TaskState_Name(record->state);
     return task::Error(
         absl::StatusCode::kFailedPrecondition, record->ended() ? "TASK_SUCCEEDED" : "TASK_NOT_ENDED",
-        absl::StrCat("'", request.name, "' cannot be retried: it is ", state), {{"state", state}});
+        absl::StrCat("'", request.name, "' cannot be retried: it is ", task::StateWord(record->state)),
+        {{"state", state}});
   }
   if (const Lineage* const cancelled = Lineages::CancelledAbove(record->lineage()); cancelled != nullptr) {
     return task::Error(absl::StatusCode::kFailedPrecondition, "BEING_CANCELLED",
@@ -80,10 +82,10 @@ absl::Status MemoryStore::DeleteOne(const ChangeRequest& request, Deferred& defe
   Record* record = *found;
   if (!record->ended()) {
     const std::string& state = v1::TaskState_Name(record->state);
-    return task::Error(
-        absl::StatusCode::kFailedPrecondition, "TASK_NOT_ENDED",
-        absl::StrCat("'", request.name, "' cannot be deleted: it is ", state, "; cancel it first"),
-        {{"state", state}});
+    return task::Error(absl::StatusCode::kFailedPrecondition, "TASK_NOT_ENDED",
+                       absl::StrCat("'", request.name, "' cannot be deleted: it is ",
+                                    task::StateWord(record->state), "; cancel it first"),
+                       {{"state", state}});
   }
   Forget(record, deferred);
   return absl::OkStatus();
