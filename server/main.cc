@@ -20,6 +20,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "google/protobuf/stubs/logging.h"
 #include "server/clock/instant.h"
 #include "server/config/config.h"
 #include "server/config/machine.h"
@@ -112,10 +113,16 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// What Protobuf finds wrong with what clients send: they are told, and could fill the log with it.
+void LogProtobuf(google::protobuf::LogLevel, const char*, int, const std::string& message) {
+  spdlog::debug("protobuf: {}", message);
+}
+
 void StartLog(const std::string& level) {
   // stdout is for the line that says where the server listens.
   spdlog::set_default_logger(spdlog::stderr_color_mt("errandd"));
   spdlog::set_level(spdlog::level::from_str(level));
+  google::protobuf::SetLogHandler(&LogProtobuf);
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
 }
 

@@ -40,6 +40,7 @@ std::string DescribeChange(const v1::StateChange& change, int attempt) {
   }
   const std::string result = DescribeResult(change.result());
   if (!result.empty()) parts.push_back(result);
+  if (change.result_left_out()) parts.push_back("a result too large to be shown here");
   return absl::StrJoin(parts, "; ");
 }
 

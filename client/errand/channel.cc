@@ -22,7 +22,8 @@ std::shared_ptr<grpc::Channel> Dial(absl::string_view server) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10 * 1000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20 * 1000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  // Tasks and results are bounded by the server; the default of 4 MiB is less than what it may send.
+  // The server sends more than the default of 4 MiB only where it is asked to: for a task whose attachments
+  // have more.
   arguments.SetMaxReceiveMessageSize(-1);
   return grpc::CreateCustomChannel(std::string(server), grpc::InsecureChannelCredentials(), arguments);
 }

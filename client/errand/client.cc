@@ -17,6 +17,7 @@
 #include "errand/state.h"
 #include "errand/unary_call.h"
 #include "errand/v1/tasks.grpc.pb.h"
+#include "errand/whole_task.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
 namespace errand {
@@ -114,7 +115,12 @@ absl::Status Client::WatchQueue(absl::string_view queue, int64_t after_position,
 
 absl::StatusOr<v1::Task> Client::Get(absl::string_view name, const CallOptions& options) const {
   errand::Retry retry = Begin(retry_, options);
-  return CallForTask(*stubs_->tasks, &TasksStub::GetTask, Named<v1::GetTaskRequest>(name), retry);
+  return ReadWholeTask(*stubs_->tasks, std::string(name), retry);
+}
+
+absl::StatusOr<v1::TaskResult> Client::ReadResult(absl::string_view name, const CallOptions& options) const {
+  errand::Retry retry = Begin(retry_, options);
+  return ReadWholeResult(*stubs_->tasks, std::string(name), retry);
 }
 
 absl::StatusOr<v1::ListTasksResponse> Client::ListPage(const v1::ListTasksRequest& request,
@@ -133,7 +139,13 @@ absl::Status Client::List(v1::ListTasksRequest request, OnTask on_task, const Ca
     absl::Status status = Call(*stubs_->tasks, &TasksStub::ListTasks, request, &response, retry);
     if (!status.ok()) return status;
     retry.Succeeded();
-    for (const v1::Task& task : response.tasks()) {
+    for (v1::Task& task : *response.mutable_tasks()) {
+      if (task.reduced()) {
+        absl::StatusOr<v1::Task> whole = ReadWholeTask(*stubs_->tasks, task.name(), retry);
+        if (absl::IsNotFound(whole.status())) continue;  // It is gone since.
+        if (!whole.ok()) return whole.status();
+        task = *std::move(whole);
+      }
       if (!on_task(task)) return absl::OkStatus();
     }
     request.set_page_token(response.next_page_token());
@@ -156,10 +168,19 @@ absl::StatusOr<v1::Task> Client::Wait(absl::string_view name, const CallOptions&
     CancellableContext context(retry.cancellation(), std::min(retry.deadline(), patience));
     status = FromGrpc(stubs_->tasks->WaitTask(context.get(), request, &response));
     if (status.ok()) {
-      if (HasEnded(response.task().state())) return std::move(*response.mutable_task());
+      if (HasEnded(response.task().state())) {
+        if (request.view() == v1::TASK_VIEW_BASIC)
+          return ReadWholeTask(*stubs_->tasks, request.name(), retry);
+        return std::move(*response.mutable_task());
+      }
       retry.Succeeded();
       // A server that answers early is not asked again at once.
       status = retry.Wait(absl::Now() - start < poll / 2 ? kEarlyAnswerPause : absl::ZeroDuration());
+      continue;
+    }
+    if (IsAnswerTooLarge(status)) {
+      request.set_view(v1::TASK_VIEW_BASIC);
+      status = absl::OkStatus();
       continue;
     }
     if (absl::IsDeadlineExceeded(status) && patience < retry.deadline()) {

@@ -68,14 +68,18 @@ class Client {
                                                            const CallOptions& options = {}) const;
 
   // Creates a task and reports its events until it has ended; returns the last one's state change, which
-  // holds the result or the error. A lost stream is resumed after the last event seen, so that `on_event`
-  // sees every event exactly once. When Run returns an error the task may still have been created, and goes
-  // on: the events seen name it, and Create with the same `request_id` returns it.
+  // holds the result, however large, or the error. A lost stream is resumed after the last event seen, so
+  // that `on_event` sees every event exactly once. When Run returns an error the task may still have been
+  // created, and goes on: the events seen name it, and Create with the same `request_id` returns it.
   absl::StatusOr<v1::StateChange> Run(v1::CreateTaskRequest request, OnEvent on_event,
                                       const CallOptions& options = {}) const;
 
-  // The task `name` ("queues/{queue}/tasks/{task}") as it is now.
+  // The task `name` ("queues/{queue}/tasks/{task}") as it is now, however large it is.
   absl::StatusOr<v1::Task> Get(absl::string_view name, const CallOptions& options = {}) const;
+
+  // What the task has produced; empty where it has produced nothing. Read in pieces: that takes a channel
+  // with gRPC's defaults, whatever the result's size.
+  absl::StatusOr<v1::TaskResult> ReadResult(absl::string_view name, const CallOptions& options = {}) const;
 
   // One page of the tasks of `request.parent`, for those who keep the token.
   absl::StatusOr<v1::ListTasksResponse> ListPage(const v1::ListTasksRequest& request,
@@ -83,7 +87,7 @@ class Client {
 
   // Reports the tasks of `request.parent` that match `request.filter`, page after page of
   // `request.page_size`, until there are no more or `on_task` returns false. Those reported before an error
-  // stay reported.
+  // stay reported. Tasks that are too large for a page are looked up one by one.
   absl::Status List(v1::ListTasksRequest request, OnTask on_task, const CallOptions& options = {}) const;
 
   // Waits until a task has ended and returns it. DEADLINE_EXCEEDED when the timeout was over first: the task
@@ -96,8 +100,9 @@ class Client {
                                         const CallOptions& options = {}) const;
 
   // Reports the events of all tasks of `queue` ("queues/{queue}") after `after_position` (0: what happens
-  // from now on). Never returns OK: it goes on, over as many streams as that takes, until the caller's
-  // timeout, Cancellation::Cancel or an error.
+  // from now on). Results that are too large for a stream are left out, which the event says. Never returns
+  // OK: it goes on, over as many streams as that takes, until the caller's timeout, Cancellation::Cancel or
+  // an error.
   absl::Status WatchQueue(absl::string_view queue, int64_t after_position, OnQueueEvents on_events,
                           const CallOptions& options = {}) const;
 

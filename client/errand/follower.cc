@@ -4,6 +4,7 @@
 #include "errand/error.h"
 #include "errand/kept_range.h"
 #include "errand/state.h"
+#include "errand/whole_task.h"
 
 namespace errand {
 
@@ -58,28 +59,34 @@ template <class Response>
 absl::Status Follower::Read(grpc::ClientReaderInterface<Response>& reader) {
   Response response;
   while (reader.Read(&response)) {
-    for (const v1::TaskEvent& event : response.events()) Take(event);
+    for (v1::TaskEvent& event : *response.mutable_events()) {
+      absl::Status status = Take(event);
+      if (!status.ok()) return status;
+    }
   }
   return FromGrpc(reader.Finish());
 }
 
-void Follower::Take(const v1::TaskEvent& event) {
+absl::Status Follower::Take(v1::TaskEvent& event) {
   // A repeated RunTask starts with the first event again.
-  if (event.sequence() <= last_sequence_) return;
+  if (event.sequence() <= last_sequence_) return absl::OkStatus();
+  if (event.state().result_left_out() && HasEnded(event.state().state())) {
+    absl::StatusOr<v1::TaskResult> result = ReadWholeResult(stub_, event.task(), retry_);
+    if (!result.ok()) return result.status();
+    *event.mutable_state()->mutable_result() = *std::move(result);
+    event.mutable_state()->clear_result_left_out();
+  }
   task_ = event.task();
   last_sequence_ = event.sequence();
   if (event.has_state() && HasEnded(event.state().state())) end_ = event.state();
   on_event_(event);
+  return absl::OkStatus();
 }
 
 absl::Status Follower::LookUpEnd() {
-  v1::GetTaskRequest request;
-  v1::GetTaskResponse response;
-  request.set_name(task_);
-  CancellableContext context(retry_.cancellation(), retry_.deadline());
-  const grpc::Status status = stub_.GetTask(context.get(), request, &response);
-  if (!status.ok()) return FromGrpc(status);
-  const v1::Task& task = response.task();
+  const absl::StatusOr<v1::Task> found = ReadWholeTask(stub_, task_, retry_);
+  if (!found.ok()) return found.status();
+  const v1::Task& task = *found;
   if (!HasEnded(task.state())) return absl::OkStatus();
   v1::StateChange& end = end_.emplace();
   end.set_state(task.state());

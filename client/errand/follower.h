@@ -39,7 +39,7 @@ class Follower {
   absl::Status ReadWatch();
   template <class Response>
   absl::Status Read(grpc::ClientReaderInterface<Response>& reader);
-  void Take(const v1::TaskEvent& event);
+  absl::Status Take(v1::TaskEvent& event);
   absl::Status LookUpEnd();
   bool PassGap(const absl::Status& error);
 

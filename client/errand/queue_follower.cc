@@ -7,6 +7,7 @@
 #include "errand/cancellable_context.h"
 #include "errand/error.h"
 #include "errand/kept_range.h"
+#include "google/rpc/error_details.pb.h"
 
 namespace errand {
 
@@ -37,16 +38,15 @@ bool QueueFollower::PassGap(const absl::Status& error) {
   const std::optional<KeptRange> kept = FindKeptRange(error, "position");
   if (!kept || !on_gap_) return false;
   const int64_t after = request_.after_position();
-  if (kept->oldest > after + 1) {
-    on_gap_({after, kept->oldest - after - 1});
-    request_.set_after_position(kept->oldest - 1);
-    return true;
-  }
-  if (after <= kept->latest) return false;
-  // Positions count from the server's start, and it has started anew. All that it keeps is news, but for the
-  // event of position 1 when that is the oldest: 0 would ask for what happens from now on.
-  on_gap_({after, 0});
-  request_.set_after_position(std::min(std::max<int64_t>(kept->oldest - 1, 1), kept->latest));
+  const auto info = FindDetail<google::rpc::ErrorInfo>(error);
+  // Positions are those of one life of the server: of an earlier one nobody knows how much is lost.
+  const bool other_life = after > kept->latest || (info.has_value() && info->reason() == "POSITION_UNKNOWN");
+  if (!other_life && kept->oldest <= after + 1) return false;
+  // All that is kept is news. 0 would ask for what happens from now on.
+  const int64_t resume = std::min(std::max<int64_t>(kept->oldest - 1, 1), kept->latest);
+  if (resume == after) return false;
+  on_gap_({after, other_life ? 0 : resume - after});
+  request_.set_after_position(resume);
   return true;
 }
 

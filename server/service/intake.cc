@@ -29,6 +29,7 @@ void ClearOutputOnly(v1::Task& task) {
   task.clear_parent_task();
   task.clear_root_task();
   task.clear_depth();
+  task.clear_reduced();
   if (task.lua().script_version() != 0) task.mutable_lua()->clear_script_version();
 }
 
@@ -43,22 +44,19 @@ absl::StatusOr<store::Submission> Intake::Prepare(v1::CreateTaskRequest& request
                                                   absl::Time now) {
   const absl::string_view queue =
       request.parent().empty() ? task::kDefaultQueue : absl::string_view(request.parent());
-  absl::Status status = task::CheckQueueName(queue, "parent");
-  if (!status.ok()) return status;
-  if (!request.task_id().empty()) {
-    status = task::CheckId(request.task_id(), "task_id");
-    if (!status.ok()) return status;
-  }
+  task::Violations found;
+  found.Add(task::CheckQueueName(queue, "parent"));
+  if (!request.task_id().empty()) found.Add(task::CheckId(request.task_id(), "task_id"));
   if (request.request_id().size() > task::kMaxRequestIdBytes) {
-    return task::InvalidField("request_id",
-                              absl::StrCat("must be at most ", task::kMaxRequestIdBytes, " bytes"));
+    found.Add(task::InvalidField("request_id",
+                                 absl::StrCat("must be at most ", task::kMaxRequestIdBytes, " bytes")));
   }
-  if (!request.has_task()) return task::InvalidField("task", "must be set");
-  status = task::ValidateTask(request.task(), "task", now);
-  if (!status.ok()) return status;
+  found.Add(request.has_task() ? task::ValidateTask(request.task(), "task", now)
+                               : task::InvalidField("task", "must be set"));
   if (request.validate_only() && validate_only == ValidateOnly::kRefused) {
-    return task::InvalidField("validate_only", "must not be set: use CreateTask to validate");
+    found.Add(task::InvalidField("validate_only", "must not be set: use CreateTask to validate"));
   }
+  if (!found.ok()) return found.status();
 
   v1::Task& task = *request.mutable_task();
   ClearOutputOnly(task);

@@ -6,6 +6,7 @@
 
 #include "google/protobuf/io/coded_stream.h"
 #include "server/rpc/yield.h"
+#include "server/service/answer_size.h"
 
 namespace errand::service {
 namespace {
@@ -27,6 +28,15 @@ constexpr uint8_t kPositionTag = 2 << 3 | 0;
 }  // namespace
 
 grpc::Slice EncodeEvents(const store::QueueEventBatch& batch) {
+  // One that is so large is alone.
+  const bool alone = batch.events.size() == 1 && batch.events[0]->state().has_result();
+  if (alone && batch.events[0]->ByteSizeLong() > kMaxItemBytes) {
+    auto reduced = std::make_shared<v1::TaskEvent>(*batch.events[0]);
+    LeaveResultOut(*reduced);
+    store::QueueEventBatch small;
+    small.events.push_back(std::move(reduced));
+    return EncodeEvents(small);
+  }
   size_t size = 0;
   for (const auto& event : batch.events) {
     const size_t bytes = event->ByteSizeLong();

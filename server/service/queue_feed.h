@@ -32,7 +32,7 @@ namespace errand::service {
 
 using QueueEvents = absl::StatusOr<store::QueueEventBatch>;
 
-// Encodes a v1::WatchQueueResponse.
+// Encodes a v1::WatchQueueResponse; a result that is too large for clients is left out.
 grpc::Slice EncodeEvents(const store::QueueEventBatch& batch);
 // Of several parts, which stand one behind the other.
 grpc::ByteBuffer FrameOf(std::vector<grpc::Slice> parts, int64_t position);

@@ -38,12 +38,11 @@ struct QueuesService::GetMethod {
   using Request = v1::GetQueueRequest;
   using Response = v1::GetQueueResponse;
   using Answer = absl::StatusOr<v1::Queue>;
-  static constexpr auto kAccept = &Grpc::RequestGetQueue;
   static absl::Status Check(const Request& request) { return CheckName(request); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     store.GetQueue(request.name(), std::move(done));
   }
-  static absl::Status Take(Answer answer, Response& response) {
+  static absl::Status Take(const Request&, Answer answer, Response& response) {
     return TakeQueue(std::move(answer), response);
   }
 };
@@ -52,12 +51,11 @@ struct QueuesService::ListMethod {
   using Request = v1::ListQueuesRequest;
   using Response = v1::ListQueuesResponse;
   using Answer = absl::StatusOr<store::QueuePage>;
-  static constexpr auto kAccept = &Grpc::RequestListQueues;
   static absl::Status Check(const Request& request) { return ReadNamePage(request, ListScope()).status(); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     store.ListQueues(*ReadNamePage(request, ListScope()), std::move(done));
   }
-  static absl::Status Take(Answer answer, Response& response) {
+  static absl::Status Take(const Request&, Answer answer, Response& response) {
     if (!answer.ok()) return answer.status();
     for (v1::Queue& queue : answer->queues) response.add_queues()->Swap(&queue);
     if (answer->more && response.queues_size() > 0) {
@@ -72,19 +70,22 @@ struct QueuesService::UpdateMethod {
   using Request = v1::UpdateQueueRequest;
   using Response = v1::UpdateQueueResponse;
   using Answer = absl::StatusOr<v1::Queue>;
-  static constexpr auto kAccept = &Grpc::RequestUpdateQueue;
   static absl::Status Check(const Request& request) {
-    if (!request.has_queue()) return task::InvalidField("queue", "must be set");
-    absl::Status status = task::CheckQueueName(request.queue().name(), "queue.name");
-    if (status.ok()) status = task::ValidateQueueMask(request.update_mask(), "update_mask");
-    if (status.ok()) status = task::ValidateQueueSettings(request.queue(), "queue");
-    return status;
+    task::Violations found;
+    if (request.has_queue()) {
+      found.Add(task::CheckQueueName(request.queue().name(), "queue.name"));
+      found.Add(task::ValidateQueueSettings(request.queue(), "queue"));
+    } else {
+      found.Add(task::InvalidField("queue", "must be set"));
+    }
+    found.Add(task::ValidateQueueMask(request.update_mask(), "update_mask"));
+    return found.status();
   }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     store.UpdateQueue(std::move(*request.mutable_queue()), std::move(*request.mutable_update_mask()),
                       std::move(done));
   }
-  static absl::Status Take(Answer answer, Response& response) {
+  static absl::Status Take(const Request&, Answer answer, Response& response) {
     return TakeQueue(std::move(answer), response);
   }
 };
@@ -93,12 +94,11 @@ struct QueuesService::PauseMethod {
   using Request = v1::PauseQueueRequest;
   using Response = v1::PauseQueueResponse;
   using Answer = absl::StatusOr<v1::Queue>;
-  static constexpr auto kAccept = &Grpc::RequestPauseQueue;
   static absl::Status Check(const Request& request) { return CheckName(request); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     store.SetQueueState(request.name(), v1::QUEUE_STATE_PAUSED, std::move(done));
   }
-  static absl::Status Take(Answer answer, Response& response) {
+  static absl::Status Take(const Request&, Answer answer, Response& response) {
     return TakeQueue(std::move(answer), response);
   }
 };
@@ -107,12 +107,11 @@ struct QueuesService::ResumeMethod {
   using Request = v1::ResumeQueueRequest;
   using Response = v1::ResumeQueueResponse;
   using Answer = absl::StatusOr<v1::Queue>;
-  static constexpr auto kAccept = &Grpc::RequestResumeQueue;
   static absl::Status Check(const Request& request) { return CheckName(request); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     store.SetQueueState(request.name(), v1::QUEUE_STATE_RUNNING, std::move(done));
   }
-  static absl::Status Take(Answer answer, Response& response) {
+  static absl::Status Take(const Request&, Answer answer, Response& response) {
     return TakeQueue(std::move(answer), response);
   }
 };
@@ -121,12 +120,11 @@ struct QueuesService::PurgeMethod {
   using Request = v1::PurgeQueueRequest;
   using Response = v1::PurgeQueueResponse;
   using Answer = absl::StatusOr<int64_t>;
-  static constexpr auto kAccept = &Grpc::RequestPurgeQueue;
   static absl::Status Check(const Request& request) { return CheckName(request); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     store.PurgeQueue(request.name(), std::move(done));
   }
-  static absl::Status Take(Answer answer, Response& response) {
+  static absl::Status Take(const Request&, Answer answer, Response& response) {
     if (answer.ok()) response.set_purged_count(*answer);
     return answer.status();
   }
@@ -156,12 +154,11 @@ struct QueuesService::StatsMethod {
   using Request = v1::GetQueueStatsRequest;
   using Response = v1::GetQueueStatsResponse;
   using Answer = absl::StatusOr<v1::QueueStats>;
-  static constexpr auto kAccept = &Grpc::RequestGetQueueStats;
   static absl::Status Check(const Request& request) { return CheckName(request); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     store.GetQueueStats(request.name(), std::move(done));
   }
-  static absl::Status Take(Answer answer, Response& response) {
+  static absl::Status Take(const Request&, Answer answer, Response& response) {
     if (answer.ok()) response.mutable_stats()->Swap(&*answer);
     return answer.status();
   }

@@ -3,6 +3,7 @@
 
 #include "errand/v1/queues.grpc.pb.h"
 #include "server/rpc/server.h"
+#include "server/service/received.h"
 #include "server/store/task_store.h"
 
 namespace errand::service {
@@ -21,7 +22,7 @@ class QueuesService {
   void Arm(rpc::Server& server);
 
  private:
-  using Grpc = v1::Queues::AsyncService;
+  using Grpc = ReceivingService<v1::Queues::AsyncService>;
   // Each of these describes a method, see store_call.h.
   struct GetMethod;
   struct ListMethod;

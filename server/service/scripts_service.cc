@@ -25,14 +25,15 @@ using Problems = absl::StatusOr<std::vector<task::ScriptProblem>>;
 PageScope ListScope() { return {"ListScripts"}; }
 
 absl::Status CheckCreate(const v1::CreateScriptRequest& request) {
-  absl::Status status = task::CheckId(request.script_id(), "script_id");
-  if (!status.ok()) return status;
+  task::Violations found;
+  found.Add(task::CheckId(request.script_id(), "script_id"));
   if (request.request_id().size() > task::kMaxRequestIdBytes) {
-    return task::InvalidField("request_id",
-                              absl::StrCat("must be at most ", task::kMaxRequestIdBytes, " bytes"));
+    found.Add(task::InvalidField("request_id",
+                                 absl::StrCat("must be at most ", task::kMaxRequestIdBytes, " bytes")));
   }
-  if (!request.has_script()) return task::InvalidField("script", "must be set");
-  return task::ValidateSource(request.script().source(), "script.source");
+  found.Add(request.has_script() ? task::ValidateSource(request.script().source(), "script.source")
+                                 : task::InvalidField("script", "must be set"));
+  return found.status();
 }
 
 }  // namespace
@@ -41,15 +42,16 @@ struct ScriptsService::GetMethod {
   using Request = v1::GetScriptRequest;
   using Response = v1::GetScriptResponse;
   using Answer = absl::StatusOr<v1::Script>;
-  static constexpr auto kAccept = &Grpc::RequestGetScript;
   static absl::Status Check(const Request& request) {
-    if (request.version() < 0) return task::InvalidField("version", "must not be negative");
-    return task::CheckScriptName(request.name(), "name");
+    task::Violations found;
+    found.Add(task::CheckScriptName(request.name(), "name"));
+    if (request.version() < 0) found.Add(task::InvalidField("version", "must not be negative"));
+    return found.status();
   }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     store.GetScript({std::move(*request.mutable_name()), request.version()}, std::move(done));
   }
-  static absl::Status Take(Answer answer, Response& response) {
+  static absl::Status Take(const Request&, Answer answer, Response& response) {
     if (answer.ok()) response.mutable_script()->Swap(&*answer);
     return answer.status();
   }
@@ -59,12 +61,11 @@ struct ScriptsService::ListMethod {
   using Request = v1::ListScriptsRequest;
   using Response = v1::ListScriptsResponse;
   using Answer = absl::StatusOr<store::ScriptPage>;
-  static constexpr auto kAccept = &Grpc::RequestListScripts;
   static absl::Status Check(const Request& request) { return ReadNamePage(request, ListScope()).status(); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     store.ListScripts(*ReadNamePage(request, ListScope()), std::move(done));
   }
-  static absl::Status Take(Answer answer, Response& response) {
+  static absl::Status Take(const Request&, Answer answer, Response& response) {
     if (!answer.ok()) return answer.status();
     for (v1::Script& script : answer->scripts) response.add_scripts()->Swap(&script);
     if (answer->more && response.scripts_size() > 0) {
@@ -79,12 +80,11 @@ struct ScriptsService::DeleteMethod {
   using Request = v1::DeleteScriptRequest;
   using Response = v1::DeleteScriptResponse;
   using Answer = absl::Status;
-  static constexpr auto kAccept = &Grpc::RequestDeleteScript;
   static absl::Status Check(const Request& request) { return task::CheckScriptName(request.name(), "name"); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     store.DeleteScript(std::move(*request.mutable_name()), std::move(done));
   }
-  static absl::Status Take(Answer answer, Response&) { return answer; }
+  static absl::Status Take(const Request&, Answer answer, Response&) { return answer; }
 };
 
 ScriptsService::ScriptsService(store::TaskStore* store, Compiler compile)
@@ -117,13 +117,13 @@ void ScriptsService::Compile(const std::string& source, absl::AnyInvocable<void(
 
 rpc::Call ScriptsService::CreateScript(rpc::Loop& loop) {
   UnaryCall<v1::CreateScriptRequest, v1::CreateScriptResponse> call;
-  const bool accepted = co_await rpc::Operation([&](void* tag) {
-    grpc_.RequestCreateScript(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(), tag);
-  });
+  const bool accepted = co_await rpc::Operation(
+      [&](void* tag) { grpc_.AcceptUnary(call.context, call.received, call.writer, loop, tag); });
   if (!accepted) co_return;
   CreateScript(loop);
 
-  absl::Status status = CheckCreate(call.request);
+  absl::Status status = call.received.status;
+  if (status.ok()) status = CheckCreate(call.request);
   if (status.ok()) {
     rpc::Reply<Problems> compiled(loop);
     Compile(call.request.script().source(), compiled.callback());
@@ -148,13 +148,13 @@ rpc::Call ScriptsService::CreateScript(rpc::Loop& loop) {
 
 rpc::Call ScriptsService::ValidateScript(rpc::Loop& loop) {
   UnaryCall<v1::ValidateScriptRequest, v1::ValidateScriptResponse> call;
-  const bool accepted = co_await rpc::Operation([&](void* tag) {
-    grpc_.RequestValidateScript(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(), tag);
-  });
+  const bool accepted = co_await rpc::Operation(
+      [&](void* tag) { grpc_.AcceptUnary(call.context, call.received, call.writer, loop, tag); });
   if (!accepted) co_return;
   ValidateScript(loop);
 
-  absl::Status status = task::ValidateSource(call.request.source(), "source");
+  absl::Status status = call.received.status;
+  if (status.ok()) status = task::ValidateSource(call.request.source(), "source");
   if (status.ok()) {
     rpc::Reply<Problems> compiled(loop);
     Compile(call.request.source(), compiled.callback());

@@ -10,6 +10,7 @@
 #include "errand/v1/scripts.grpc.pb.h"
 #include "server/rpc/call.h"
 #include "server/rpc/server.h"
+#include "server/service/received.h"
 #include "server/store/task_store.h"
 #include "server/task/script.h"
 
@@ -36,7 +37,7 @@ class ScriptsService {
   void Arm(rpc::Server& server);
 
  private:
-  using Grpc = v1::Scripts::AsyncService;
+  using Grpc = ReceivingService<v1::Scripts::AsyncService>;
   // Each of these describes a method, see store_call.h.
   struct GetMethod;
   struct ListMethod;

@@ -16,27 +16,27 @@ namespace errand::service {
 // Serves a unary method that is one call of the store, again and again. `Method` has
 //   Request, Response                        messages
 //   Answer                                   what the store's callback takes
-//   kAccept                                  the member of `Grpc` that awaits a call
 //   absl::Status Check(const Request&)       whether the request is valid
 //   void Ask(store::TaskStore&, Request&, store::Callback<Answer>)
-//   absl::Status Take(Answer, Response&)     makes the response, or says why there is none
+//   absl::Status Take(const Request&, Answer, Response&)
+//                                            makes the response, or says why there is none
 // `unread` counts the answers; null where these are small.
 template <class Method, class Grpc>
 rpc::Call ServeStoreCall(Grpc& grpc, rpc::Loop& loop, store::TaskStore& store,
                          UnreadAnswers* unread = nullptr) {
   UnaryCall<typename Method::Request, typename Method::Response> call;
-  const bool accepted = co_await rpc::Operation([&](void* tag) {
-    (grpc.*Method::kAccept)(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(), tag);
-  });
+  const bool accepted = co_await rpc::Operation(
+      [&](void* tag) { grpc.AcceptUnary(call.context, call.received, call.writer, loop, tag); });
   if (!accepted) co_return;
   ServeStoreCall<Method>(grpc, loop, store, unread);
 
-  absl::Status status = Method::Check(call.request);
+  absl::Status status = call.received.status;
+  if (status.ok()) status = Method::Check(call.request);
   if (status.ok()) {
     rpc::Reply<typename Method::Answer> reply(loop);
     Method::Ask(store, call.request, reply.callback());
     typename Method::Answer answer = co_await reply;
-    status = Method::Take(std::move(answer), call.response);
+    status = Method::Take(call.request, std::move(answer), call.response);
   }
   std::optional<UnreadAnswers::Held> held;
   if (status.ok() && unread != nullptr) {

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "google/protobuf/arena.h"
+#include "server/service/received.h"
 #include "server/service/status.h"
 #include "server/task/errors.h"
 
@@ -22,9 +23,9 @@ constexpr int64_t kMaxSubmissions = 8192;
 
 constexpr int kMaxFrameSubmissions = 1000;
 
-// Acknowledgements of more go into the next message: clients take 4 MiB by default, and a refusal may be 1
-// KiB.
-constexpr int64_t kMaxMessageSubmissions = 2048;
+// Acknowledgements of more go into the next message: clients take 4 MiB by default, and a frame of refusals,
+// of which each may have 3 KiB, may bring 3 MB more.
+constexpr size_t kFullMessageBytes = 512 << 10;
 
 grpc::ByteBuffer Serialize(const v1::SubmitTasksResponse& response) {
   grpc::ByteBuffer bytes;
@@ -200,18 +201,23 @@ rpc::Call SubmitStream::Read(rpc::Loop& loop) {
 }
 
 absl::Status SubmitStream::Parse(grpc::ByteBuffer& bytes, v1::SubmitTasksRequest& request) {
-  if (!grpc::SerializationTraits<v1::SubmitTasksRequest>::Deserialize(&bytes, &request).ok()) {
+  Received<v1::SubmitTasksRequest> received(request);
+  (void)grpc::SerializationTraits<Received<v1::SubmitTasksRequest>>::Deserialize(&bytes, &received);
+  if (!received.status.ok() && !task::NamesField(received.status)) {
     return task::Error(absl::StatusCode::kInvalidArgument, "INVALID_FRAME",
-                       "a frame must be an errand.v1.SubmitTasksRequest whose text is UTF-8");
+                       "a frame must be an errand.v1.SubmitTasksRequest");
   }
+  if (!received.status.ok()) return received.status;
+  task::Violations found;
   if (request.client_sequence() <= last_sequence_) {
-    return task::InvalidField("client_sequence", absl::StrCat("must be more than ", last_sequence_, ", not ",
-                                                              request.client_sequence()));
+    found.Add(task::InvalidField("client_sequence", absl::StrCat("must be more than ", last_sequence_,
+                                                                 ", not ", request.client_sequence())));
   }
   if (request.requests_size() < 1 || request.requests_size() > kMaxFrameSubmissions) {
-    return task::InvalidField(
-        "requests", absl::StrCat("must be 1 to ", kMaxFrameSubmissions, ", not ", request.requests_size()));
+    found.Add(task::InvalidField(
+        "requests", absl::StrCat("must be 1 to ", kMaxFrameSubmissions, ", not ", request.requests_size())));
   }
+  if (!found.ok()) return found.status();
   last_sequence_ = request.client_sequence();
   return absl::OkStatus();
 }
@@ -236,11 +242,14 @@ void SubmitStream::Enqueue(std::unique_ptr<Frame> frame) {
 grpc::ByteBuffer SubmitStream::AcknowledgeAnswered(Load& load) {
   google::protobuf::Arena arena(SubmissionArena());
   auto& response = *google::protobuf::Arena::CreateMessage<v1::SubmitTasksResponse>(&arena);
-  while (!frames_.empty() && frames_.front()->settled() && load.submissions < kMaxMessageSubmissions) {
+  size_t message_bytes = 0;
+  while (!frames_.empty() && frames_.front()->settled() && message_bytes < kFullMessageBytes) {
     Frame& frame = *frames_.front();
     ++load.frames;
     load.submissions += static_cast<int64_t>(frame.size());
-    frame.Acknowledge(*response.add_acks());
+    v1::SubmitTasksAck& ack = *response.add_acks();
+    frame.Acknowledge(ack);
+    message_bytes += ack.ByteSizeLong();
     frames_.pop_front();
   }
   return Serialize(response);

@@ -11,7 +11,9 @@
 #include "absl/time/clock.h"
 #include "server/rpc/reply.h"
 #include "server/rpc/yield.h"
+#include "server/service/answer_size.h"
 #include "server/service/page_token.h"
+#include "server/service/read_mask.h"
 #include "server/service/status.h"
 #include "server/service/store_call.h"
 #include "server/service/task_view.h"
@@ -32,9 +34,9 @@ constexpr int kMaxBatch = 1000;
 // A page is looked for in this many steps at most, and other calls go on between them, so that a filter that
 // matches little holds nobody up.
 constexpr int kMaxListSteps = 40;
-// A page in FULL view ends with the step that brings it here: clients take 4 MiB by default.
-constexpr size_t kMaxFullPageBytes = 2 << 20;
+// The most tasks of a step in FULL view, and of the first: how large they are is not known before.
 constexpr int kMaxFullStep = 20;
+constexpr int kFirstFullStep = 4;
 
 constexpr absl::string_view kAllQueues = "queues/-";
 
@@ -74,47 +76,82 @@ absl::StatusOr<std::vector<absl::StatusOr<store::Submission>>> PrepareBatch(
   return submissions;
 }
 
-const absl::Status& ErrorOf(const absl::Status& status) { return status; }
-const absl::Status& ErrorOf(const absl::StatusOr<store::Submission>& submission) {
-  return submission.status();
+absl::Status AtRequest(size_t index, const absl::Status& status) {
+  return task::At(absl::StrCat("requests[", index, "]"), status);
 }
 
-// The first of a batch's errors, named by its request.
-template <class Results>
-absl::Status FirstError(const Results& results) {
+// All that is wrong with a batch's requests.
+absl::Status AllErrors(const std::vector<absl::StatusOr<store::Submission>>& submissions) {
+  task::Violations found;
+  for (size_t i = 0; i < submissions.size(); ++i) {
+    if (!submissions[i].ok()) found.Add(AtRequest(i, submissions[i].status()));
+  }
+  return found.status();
+}
+
+// The first of the store's errors, named by its request.
+absl::Status FirstError(const std::vector<absl::Status>& results) {
   size_t first = results.size();
   for (size_t i = 0; i < results.size(); ++i) {
-    if (ErrorOf(results[i]).ok()) continue;
+    if (results[i].ok()) continue;
     // Those that are CANCELLED were not to blame (SubmitMode::kAllOrNone).
     if (first == results.size()) first = i;
-    if (absl::IsCancelled(ErrorOf(results[i]))) continue;
+    if (absl::IsCancelled(results[i])) continue;
     first = i;
     break;
   }
-  if (first == results.size()) return absl::OkStatus();
-  return task::At(absl::StrCat("requests[", first, "]"), ErrorOf(results[first]));
+  return first == results.size() ? absl::OkStatus() : AtRequest(first, results[first]);
 }
 
 // What a list request asks for, without the page's place.
 absl::StatusOr<store::ListRequest> ParseList(const v1::ListTasksRequest& request) {
   store::ListRequest list;
+  task::Violations found;
   if (request.parent() != kAllQueues) {
-    absl::Status status = task::CheckQueueName(request.parent(), "parent");
-    if (!status.ok()) return status;
+    found.Add(task::CheckQueueName(request.parent(), "parent"));
     list.queue = request.parent();
   }
-  if (absl::Status status = CheckView(request.view()); !status.ok()) return status;
+  found.Add(CheckView(request.view()));
   list.view = BasicUnlessFull(request.view());
   const absl::StatusOr<int> page_size = PageSize(request.page_size());
-  if (!page_size.ok()) return page_size.status();
-  list.max_tasks = *page_size;
+  found.Add(page_size.status());
+  if (page_size.ok()) list.max_tasks = *page_size;
   if (!request.filter().empty()) {
     absl::StatusOr<task::Filter> filter = task::Filter::Parse(request.filter(), "filter");
-    if (!filter.ok()) return filter.status();
-    list.filter = std::make_shared<const task::Filter>(*std::move(filter));
+    found.Add(filter.status());
+    if (filter.ok()) list.filter = std::make_shared<const task::Filter>(*std::move(filter));
   }
+  if (!found.ok()) return found.status();
   return list;
 }
+
+// A page of tasks that a client with gRPC's defaults takes.
+class PageRoom {
+ public:
+  // Makes `task` fit; false where the page has no room for it any more.
+  bool Take(v1::Task& task) {
+    size_t bytes = task.ByteSizeLong();
+    if (bytes > kMaxItemBytes) {
+      ReduceToBasic(task);
+      task.set_reduced(true);
+      bytes = task.ByteSizeLong();
+    }
+    if (bytes_ > 0 && bytes_ + bytes > kMaxItemBytes) return false;
+    bytes_ += bytes;
+    largest_ = std::max(largest_, bytes);
+    return true;
+  }
+
+  // How many more tasks like those so far may fit; at least 1.
+  int Fitting() const {
+    if (largest_ == 0) return kFirstFullStep;
+    return static_cast<int>(std::clamp<size_t>((kMaxItemBytes - bytes_) / largest_, 1, kMaxFullStep));
+  }
+
+ private:
+  size_t bytes_ = 0;
+  size_t largest_ = 0;
+};
 
 }  // namespace
 
@@ -122,16 +159,22 @@ struct TasksService::GetMethod {
   using Request = v1::GetTaskRequest;
   using Response = v1::GetTaskResponse;
   using Answer = TaskResults;
-  static constexpr auto kAccept = &Grpc::RequestGetTask;
   static absl::Status Check(const Request& request) {
-    absl::Status status = task::CheckTaskName(request.name(), "name");
-    return status.ok() ? CheckView(request.view()) : status;
+    task::Violations found;
+    found.Add(task::CheckTaskName(request.name(), "name"));
+    found.Add(CheckView(request.view()));
+    found.Add(CheckReadMask(request.read_mask(), "read_mask"));
+    if (request.max_bytes() < 0) found.Add(task::InvalidField("max_bytes", "must not be negative"));
+    return found.status();
   }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     store.Get({{std::move(*request.mutable_name()), FullUnlessBasic(request.view())}}, std::move(done));
   }
-  static absl::Status Take(Answer answer, Response& response) {
-    return TakeTask(std::move(answer[0]), response);
+  static absl::Status Take(const Request& request, Answer answer, Response& response) {
+    if (!answer[0].ok()) return answer[0].status();
+    ApplyReadMask(request.read_mask(), *answer[0]);
+    response.mutable_task()->Swap(&*answer[0]);
+    return CheckAnswerBytes(response, request.max_bytes());
   }
 };
 
@@ -139,7 +182,6 @@ struct TasksService::CancelMethod {
   using Request = v1::CancelTaskRequest;
   using Response = v1::CancelTaskResponse;
   using Answer = absl::StatusOr<store::CancelledTree>;
-  static constexpr auto kAccept = &Grpc::RequestCancelTask;
   static absl::Status Check(const Request& request) { return task::CheckTaskName(request.name(), "name"); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     store::ChangeRequest change{std::move(*request.mutable_name()), request.etag()};
@@ -152,10 +194,11 @@ struct TasksService::CancelMethod {
       done(store::CancelledTree{*std::move(results[0])});
     });
   }
-  static absl::Status Take(Answer answer, Response& response) {
+  static absl::Status Take(const Request&, Answer answer, Response& response) {
     if (!answer.ok()) return answer.status();
     if (answer->task.has_value()) response.mutable_task()->Swap(&*answer->task);
     response.set_descendants_count(answer->descendants);
+    response.set_stopping(response.task().state() == v1::TASK_STATE_RUNNING);
     return absl::OkStatus();
   }
 };
@@ -164,12 +207,11 @@ struct TasksService::RetryMethod {
   using Request = v1::RetryTaskRequest;
   using Response = v1::RetryTaskResponse;
   using Answer = TaskResults;
-  static constexpr auto kAccept = &Grpc::RequestRetryTask;
   static absl::Status Check(const Request& request) { return task::CheckTaskName(request.name(), "name"); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     store.Retry({{std::move(*request.mutable_name()), request.etag()}}, std::move(done));
   }
-  static absl::Status Take(Answer answer, Response& response) {
+  static absl::Status Take(const Request&, Answer answer, Response& response) {
     return TakeTask(std::move(answer[0]), response);
   }
 };
@@ -178,12 +220,11 @@ struct TasksService::DeleteMethod {
   using Request = v1::DeleteTaskRequest;
   using Response = v1::DeleteTaskResponse;
   using Answer = std::vector<absl::Status>;
-  static constexpr auto kAccept = &Grpc::RequestDeleteTask;
   static absl::Status Check(const Request& request) { return task::CheckTaskName(request.name(), "name"); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     store.Delete({{std::move(*request.mutable_name()), request.etag()}}, std::move(done));
   }
-  static absl::Status Take(Answer answer, Response&) { return std::move(answer[0]); }
+  static absl::Status Take(const Request&, Answer answer, Response&) { return std::move(answer[0]); }
 };
 
 TasksService::TasksService(store::TaskStore* store, SourceCheck check_source, int64_t max_unread_bytes)
@@ -217,6 +258,7 @@ void TasksService::Arm(rpc::Server& server) {
   }
   for (const auto& loop : server.stream_loops()) {
     for (int i = 0; i < kArmedCalls; ++i) ArmStreams(*loop);
+    for (int i = 0; i < kArmedRareCalls; ++i) ArmRareStreams(*loop);
   }
 }
 
@@ -235,13 +277,13 @@ void TasksService::EndStreams(clock::Instant deadline) {
 
 rpc::Call TasksService::CreateTask(rpc::Loop& loop) {
   UnaryCall<v1::CreateTaskRequest, v1::CreateTaskResponse> call;
-  const bool accepted = co_await rpc::Operation([&](void* tag) {
-    grpc_.RequestCreateTask(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(), tag);
-  });
+  const bool accepted = co_await rpc::Operation(
+      [&](void* tag) { grpc_.AcceptUnary(call.context, call.received, call.writer, loop, tag); });
   if (!accepted) co_return;
   CreateTask(loop);
 
-  absl::Status status = intake_.CheckOpen();
+  absl::Status status = call.received.status;
+  if (status.ok()) status = intake_.CheckOpen();
   if (status.ok()) {
     absl::StatusOr<store::Submission> submission =
         Intake::Prepare(call.request, ValidateOnly::kAllowed, absl::Now());
@@ -261,25 +303,26 @@ rpc::Call TasksService::CreateTask(rpc::Loop& loop) {
 rpc::Call TasksService::BatchCreateTasks(rpc::Loop& loop) {
   google::protobuf::Arena arena(SubmissionArena());
   auto& request = *google::protobuf::Arena::CreateMessage<v1::BatchCreateTasksRequest>(&arena);
+  Received<v1::BatchCreateTasksRequest> received(request);
   auto& response = *google::protobuf::Arena::CreateMessage<v1::BatchCreateTasksResponse>(&arena);
   grpc::ServerContext context;
   grpc::ServerAsyncResponseWriter<v1::BatchCreateTasksResponse> writer(&context);
-  const bool accepted = co_await rpc::Operation([&](void* tag) {
-    grpc_.RequestBatchCreateTasks(&context, &request, &writer, loop.queue(), loop.queue(), tag);
-  });
+  const bool accepted =
+      co_await rpc::Operation([&](void* tag) { grpc_.AcceptUnary(context, received, writer, loop, tag); });
   if (!accepted) co_return;
   BatchCreateTasks(loop);
 
-  absl::Status status = intake_.CheckOpen();
+  absl::Status status = received.status;
+  if (status.ok()) status = intake_.CheckOpen();
   if (status.ok()) {
     absl::StatusOr<std::vector<absl::StatusOr<store::Submission>>> submissions = PrepareBatch(request);
     status = submissions.status();
-    if (status.ok()) status = FirstError(*submissions);
+    if (status.ok()) status = AllErrors(*submissions);
     if (status.ok()) {
       SourceChecks checks(loop, check_source_);
       for (auto& submission : *submissions) checks.Add(submission);
       co_await checks;
-      status = FirstError(*submissions);
+      status = AllErrors(*submissions);
     }
     if (status.ok()) {
       std::vector<store::Submission> batch;
@@ -295,6 +338,9 @@ rpc::Call TasksService::BatchCreateTasks(rpc::Loop& loop) {
           // Both are of the same arena.
           response.mutable_tasks()->UnsafeArenaAddAllocated(create.unsafe_arena_release_task());
         }
+        if (response.ByteSizeLong() > kDefaultMaxBytes) {
+          for (v1::Task& task : *response.mutable_tasks()) ReduceToEssence(task);
+        }
       }
     }
   }
@@ -304,13 +350,17 @@ rpc::Call TasksService::BatchCreateTasks(rpc::Loop& loop) {
 
 rpc::Call TasksService::ListTasks(rpc::Loop& loop) {
   UnaryCall<v1::ListTasksRequest, v1::ListTasksResponse> call;
-  const bool accepted = co_await rpc::Operation([&](void* tag) {
-    grpc_.RequestListTasks(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(), tag);
-  });
+  const bool accepted = co_await rpc::Operation(
+      [&](void* tag) { grpc_.AcceptUnary(call.context, call.received, call.writer, loop, tag); });
   if (!accepted) co_return;
   ListTasks(loop);
 
-  absl::StatusOr<store::ListRequest> parsed = ParseList(call.request);
+  absl::StatusOr<store::ListRequest> parsed = store::ListRequest();
+  if (call.received.status.ok()) {
+    parsed = ParseList(call.request);
+  } else {
+    parsed = call.received.status;
+  }
   absl::Status status = parsed.status();
   if (status.ok()) {
     const PageScope scope = {"ListTasks", call.request.parent(), call.request.filter()};
@@ -321,27 +371,31 @@ rpc::Call TasksService::ListTasks(rpc::Loop& loop) {
       status = task::InvalidField("page_token", "must be the next_page_token of an answer");
     }
     const bool full = parsed->view == v1::TASK_VIEW_FULL;
-    size_t bytes = 0;
+    PageRoom page_room;
     bool more = true;
-    for (int step = 0; status.ok() && more && step < kMaxListSteps; ++step) {
+    bool filled = false;
+    for (int step = 0; status.ok() && more && !filled && step < kMaxListSteps; ++step) {
       const int room = parsed->max_tasks - call.response.tasks_size();
-      if (room == 0 || bytes > kMaxFullPageBytes) break;
+      if (room == 0) break;
       if (step > 0) {
         rpc::Yield to_others(loop);
         co_await to_others;
       }
       store::ListRequest list = *parsed;
       list.after_order = after;
-      list.max_tasks = full ? std::min(room, kMaxFullStep) : room;
+      list.max_tasks = full ? std::min(room, page_room.Fitting()) : room;
       rpc::Reply<absl::StatusOr<store::ListPage>> reply(loop);
       store_->List(std::move(list), reply.callback());
       absl::StatusOr<store::ListPage> page = co_await reply;
       status = page.status();
       if (!status.ok()) break;
-      for (v1::Task& task : page->tasks) {
-        if (full) bytes += task.ByteSizeLong();
-        call.response.add_tasks()->Swap(&task);
+      for (size_t i = 0; i < page->tasks.size(); ++i) {
+        filled = !page_room.Take(page->tasks[i]);
+        if (filled) break;
+        call.response.add_tasks()->Swap(&page->tasks[i]);
+        after = page->orders[i];
       }
+      if (filled) break;  // The rest is on the next page.
       after = page->last_order;
       more = page->more;
     }

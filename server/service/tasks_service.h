@@ -13,6 +13,7 @@
 #include "server/service/intake.h"
 #include "server/service/open_streams.h"
 #include "server/service/queue_feed.h"
+#include "server/service/received.h"
 #include "server/service/source_checks.h"
 #include "server/service/submitter.h"
 #include "server/service/unread_answers.h"
@@ -46,13 +47,14 @@ class TasksService {
   void EndStreams(clock::Instant deadline);
 
  private:
-  using Grpc = v1::Tasks::WithAsyncMethod_CreateTask<
-      v1::Tasks::WithAsyncMethod_BatchCreateTasks<v1::Tasks::WithRawMethod_SubmitTasks<
-          v1::Tasks::WithAsyncMethod_RunTask<v1::Tasks::WithAsyncMethod_GetTask<
-              v1::Tasks::WithAsyncMethod_ListTasks<v1::Tasks::WithAsyncMethod_WaitTask<
-                  v1::Tasks::WithAsyncMethod_WatchTask<v1::Tasks::WithRawMethod_WatchQueue<
-                      v1::Tasks::WithAsyncMethod_CancelTask<v1::Tasks::WithAsyncMethod_RetryTask<
-                          v1::Tasks::WithAsyncMethod_DeleteTask<v1::Tasks::Service>>>>>>>>>>>>;
+  using Grpc =
+      ReceivingService<v1::Tasks::WithAsyncMethod_CreateTask<v1::Tasks::WithAsyncMethod_BatchCreateTasks<
+          v1::Tasks::WithRawMethod_SubmitTasks<v1::Tasks::WithAsyncMethod_RunTask<
+              v1::Tasks::WithAsyncMethod_GetTask<v1::Tasks::WithAsyncMethod_ListTasks<
+                  v1::Tasks::WithAsyncMethod_WaitTask<v1::Tasks::WithAsyncMethod_WatchTask<
+                      v1::Tasks::WithRawMethod_WatchQueue<v1::Tasks::WithAsyncMethod_CancelTask<
+                          v1::Tasks::WithAsyncMethod_RetryTask<v1::Tasks::WithAsyncMethod_ReadResult<
+                              v1::Tasks::WithAsyncMethod_DeleteTask<v1::Tasks::Service>>>>>>>>>>>>>>;
 
   // What belongs to one loop.
   struct PerLoop {
@@ -79,12 +81,14 @@ class TasksService {
 
   // In tasks_service_streams.cc: the calls that wait for something to happen.
   void ArmStreams(rpc::Loop& loop);
+  void ArmRareStreams(rpc::Loop& loop);
   rpc::Call SubmitTasks(rpc::Loop& loop);
   rpc::Call WaitTask(rpc::Loop& loop);
   // RunTask and WatchTask.
   template <class Method>
   rpc::Call Stream(rpc::Loop& loop);
   rpc::Call WatchQueue(rpc::Loop& loop);
+  rpc::Call ReadResult(rpc::Loop& loop);
 
   store::TaskStore* const store_;
   const SourceCheck check_source_;

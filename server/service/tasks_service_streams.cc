@@ -1,4 +1,5 @@
 // The calls of TasksService that wait for something to happen, on loops of their own but for SubmitTasks.
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -9,6 +10,9 @@
 #include "server/rpc/done_tag.h"
 #include "server/rpc/mailbox.h"
 #include "server/rpc/reply.h"
+#include "server/service/answer_size.h"
+#include "server/service/read_mask.h"
+#include "server/service/result_pieces.h"
 #include "server/service/status.h"
 #include "server/service/submit_stream.h"
 #include "server/service/task_view.h"
@@ -34,16 +38,49 @@ using EventMailbox = rpc::Mailbox<Events>;
 using QueueEventMailbox = rpc::Mailbox<QueueEvents>;
 using TaskResults = std::vector<absl::StatusOr<v1::Task>>;
 
-absl::Status ParseWatchQueue(grpc::ByteBuffer& bytes, v1::WatchQueueRequest& request) {
-  if (!grpc::SerializationTraits<v1::WatchQueueRequest>::Deserialize(&bytes, &request).ok()) {
-    return task::Error(absl::StatusCode::kInvalidArgument, "INVALID_REQUEST",
-                       "the request must be an errand.v1.WatchQueueRequest whose text is UTF-8");
+// Fills the events of a frame in, as many as a client takes.
+class Frame {
+ public:
+  explicit Frame(google::protobuf::RepeatedPtrField<v1::TaskEvent>& events) : events_(events) {}
+
+  // False where the frame has no room for the event any more; an empty one has.
+  bool Add(const v1::TaskEvent& event) {
+    const size_t bytes = event.ByteSizeLong();
+    if (bytes_ > 0 && bytes_ + std::min(bytes, kMaxItemBytes) > kFullFrameBytes) return false;
+    v1::TaskEvent& added = *events_.Add();
+    added = event;
+    if (bytes > kMaxItemBytes) LeaveResultOut(added);
+    bytes_ += added.ByteSizeLong();
+    return true;
   }
-  absl::Status status = task::CheckQueueName(request.parent(), "parent");
-  if (status.ok() && request.after_position() < 0) {
-    status = task::InvalidField("after_position", "must not be negative");
+
+  // Once the frame was sent.
+  void Clear() {
+    events_.Clear();
+    bytes_ = 0;
   }
-  return status;
+
+ private:
+  google::protobuf::RepeatedPtrField<v1::TaskEvent>& events_;
+  size_t bytes_ = 0;
+};
+
+absl::Status CheckWait(const v1::WaitTaskRequest& request) {
+  task::Violations found;
+  found.Add(task::CheckTaskName(request.name(), "name"));
+  found.Add(CheckView(request.view()));
+  found.Add(CheckReadMask(request.read_mask(), "read_mask"));
+  if (request.has_timeout()) {
+    found.Add(task::ValidateDuration(request.timeout(), "timeout", absl::ZeroDuration(), kMaxWait));
+  }
+  return found.status();
+}
+
+absl::Status CheckWatchQueue(const v1::WatchQueueRequest& request) {
+  task::Violations found;
+  found.Add(task::CheckQueueName(request.parent(), "parent"));
+  if (request.after_position() < 0) found.Add(task::InvalidField("after_position", "must not be negative"));
+  return found.status();
 }
 
 }  // namespace
@@ -55,7 +92,6 @@ struct TasksService::RunMethod {
   // The first frame waits this long for more: most short tasks then need but one frame, and a caller's
   // wake-up does not compete with the script it waits for.
   static constexpr absl::Duration kLinger = absl::Milliseconds(1);
-  static constexpr auto kAccept = &Grpc::RequestRunTask;
 };
 
 struct TasksService::WatchMethod {
@@ -63,7 +99,6 @@ struct TasksService::WatchMethod {
   using Response = v1::WatchTaskResponse;
   static constexpr bool kCreates = false;
   static constexpr absl::Duration kLinger = absl::ZeroDuration();
-  static constexpr auto kAccept = &Grpc::RequestWatchTask;
 };
 
 void TasksService::ArmStreams(rpc::Loop& loop) {
@@ -72,6 +107,8 @@ void TasksService::ArmStreams(rpc::Loop& loop) {
   Stream<WatchMethod>(loop);
   WatchQueue(loop);
 }
+
+void TasksService::ArmRareStreams(rpc::Loop& loop) { ReadResult(loop); }
 
 rpc::Call TasksService::SubmitTasks(rpc::Loop& loop) {
   PerLoop& state = Of(loop);
@@ -89,18 +126,14 @@ rpc::Call TasksService::SubmitTasks(rpc::Loop& loop) {
 rpc::Call TasksService::WaitTask(rpc::Loop& loop) {
   UnaryCall<v1::WaitTaskRequest, v1::WaitTaskResponse> call;
   rpc::DoneTag done(call.context);
-  const bool accepted = co_await rpc::Operation([&](void* tag) {
-    grpc_.RequestWaitTask(&call.context, &call.request, &call.writer, loop.queue(), loop.queue(), tag);
-  });
+  const bool accepted = co_await rpc::Operation(
+      [&](void* tag) { grpc_.AcceptUnary(call.context, call.received, call.writer, loop, tag); });
   if (!accepted) co_return;
   WaitTask(loop);
 
   std::optional<OpenStreams::Membership> membership;  // Until the client has been told the end.
-  absl::Status status = task::CheckTaskName(call.request.name(), "name");
-  if (status.ok()) status = CheckView(call.request.view());
-  if (status.ok() && call.request.has_timeout()) {
-    status = task::ValidateDuration(call.request.timeout(), "timeout", absl::ZeroDuration(), kMaxWait);
-  }
+  absl::Status status = call.received.status;
+  if (status.ok()) status = CheckWait(call.request);
   if (status.ok()) {
     auto mailbox = std::make_shared<EventMailbox>(loop, 1);
     membership.emplace(Of(loop).streams, CloseMailbox(mailbox));
@@ -142,9 +175,11 @@ rpc::Call TasksService::WaitTask(rpc::Loop& loop) {
     TaskResults results = co_await reply;
     status = results[0].status();
     if (status.ok()) {
+      ApplyReadMask(call.request.read_mask(), *results[0]);
       call.response.mutable_task()->Swap(&*results[0]);
       held.emplace(unread_, call.response.ByteSizeLong(), [&] { call.context.TryCancel(); });
       status = held->status();
+      if (status.ok()) status = CheckAnswerBytes(call.response);
     }
     grpc_status = ToGrpc(status);
   }
@@ -156,19 +191,22 @@ template <class Method>
 rpc::Call TasksService::Stream(rpc::Loop& loop) {
   grpc::ServerContext context;
   typename Method::Request request;
+  Received<typename Method::Request> received_request(request);
   typename Method::Response response;
+  Frame frame(*response.mutable_events());
   grpc::ServerAsyncWriter<typename Method::Response> writer(&context);
   rpc::DoneTag done(context);
-  const bool accepted = co_await rpc::Operation([&](void* tag) {
-    (grpc_.*Method::kAccept)(&context, &request, &writer, loop.queue(), loop.queue(), tag);
-  });
+  const bool accepted = co_await rpc::Operation(
+      [&](void* tag) { grpc_.AcceptStreaming(context, received_request, writer, loop, tag); });
   if (!accepted) co_return;
   Stream<Method>(loop);
 
   std::optional<OpenStreams::Membership> membership;  // Until the client has been told the end.
   store::WatchRequest watch;
-  absl::Status status;
-  if constexpr (Method::kCreates) {
+  absl::Status status = received_request.status;
+  if (!status.ok()) {
+    // There is no request.
+  } else if constexpr (Method::kCreates) {
     status = intake_.CheckOpen();
     if (status.ok()) {
       absl::StatusOr<store::Submission> submission =
@@ -185,10 +223,12 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
       }
     }
   } else {
-    status = task::CheckTaskName(request.name(), "name");
-    if (status.ok() && request.after_sequence() < 0) {
-      status = task::InvalidField("after_sequence", "must not be negative");
+    task::Violations found;
+    found.Add(task::CheckTaskName(request.name(), "name"));
+    if (request.after_sequence() < 0) {
+      found.Add(task::InvalidField("after_sequence", "must not be negative"));
     }
+    status = found.status();
     if (status.ok()) status = intake_.CheckOpen();
     watch.name = request.name();
     watch.after_sequence = request.after_sequence();
@@ -214,14 +254,18 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
       status = received.has_value() ? received->status() : mailbox->reason();
       if (!status.ok()) break;
       const store::EventBatch& batch = **received;
+      bool full = false;
       if (batch.events.empty() && !batch.ended) {
         lingering = false;
       } else {
         watching = false;
-        for (const auto& event : batch.events) *response.add_events() = *event;
-        if (!batch.events.empty()) watch.after_sequence = batch.events.back()->sequence();
+        for (const auto& event : batch.events) {
+          full = !frame.Add(*event);
+          if (full) break;  // The store tells the rest again.
+          watch.after_sequence = event->sequence();
+        }
       }
-      if (batch.ended) {
+      if (batch.ended && !full) {
         last_frame = response.events_size() > 0;
         break;
       }
@@ -230,13 +274,13 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
         linger.emplace(loop, clock::Instant::Now() + Method::kLinger,
                        [mailbox] { mailbox->Push(store::EventBatch()); });
       }
-      if (lingering || response.events_size() == 0) continue;
+      if ((lingering && !full) || response.events_size() == 0) continue;
       const UnreadAnswers::Held held(unread_, response.ByteSizeLong(), [&] { context.TryCancel(); });
       status = held.status();
       if (!status.ok()) break;
       const bool written = co_await rpc::Operation([&](void* tag) { writer.Write(response, tag); });
       if (!written) status = absl::CancelledError("the client has gone");
-      response.Clear();
+      frame.Clear();
     }
     if (watching) store_->StopWaiting(watch_id);
     if (linger.has_value()) {
@@ -265,18 +309,18 @@ rpc::Call TasksService::Stream(rpc::Loop& loop) {
 
 rpc::Call TasksService::WatchQueue(rpc::Loop& loop) {
   grpc::ServerContext context;
-  grpc::ByteBuffer bytes;
+  v1::WatchQueueRequest request;
+  Received<v1::WatchQueueRequest> received_request(request);
   grpc::ServerAsyncWriter<grpc::ByteBuffer> writer(&context);
   rpc::DoneTag done(context);
-  const bool accepted = co_await rpc::Operation([&](void* tag) {
-    grpc_.RequestWatchQueue(&context, &bytes, &writer, loop.queue(), loop.queue(), tag);
-  });
+  const bool accepted = co_await rpc::Operation(
+      [&](void* tag) { grpc_.AcceptStreaming(context, received_request, writer, loop, tag); });
   if (!accepted) co_return;
   WatchQueue(loop);
 
   std::optional<OpenStreams::Membership> membership;  // Until the client has been told the end.
-  v1::WatchQueueRequest request;
-  absl::Status status = ParseWatchQueue(bytes, request);
+  absl::Status status = received_request.status;
+  if (status.ok()) status = CheckWatchQueue(request);
   if (status.ok()) status = intake_.CheckOpen();
   if (status.ok()) {
     // Holds one batch, and the mark of the start. The store keeps the rest, whatever the reader's pace.
@@ -340,6 +384,50 @@ rpc::Call TasksService::WatchQueue(rpc::Loop& loop) {
   const grpc::Status grpc_status = ToGrpc(status);
   co_await rpc::Operation([&](void* tag) { writer.Finish(grpc_status, tag); });
   co_await done;
+}
+
+rpc::Call TasksService::ReadResult(rpc::Loop& loop) {
+  grpc::ServerContext context;
+  v1::ReadResultRequest request;
+  Received<v1::ReadResultRequest> received(request);
+  v1::ReadResultResponse response;
+  grpc::ServerAsyncWriter<v1::ReadResultResponse> writer(&context);
+  const bool accepted = co_await rpc::Operation(
+      [&](void* tag) { grpc_.AcceptStreaming(context, received, writer, loop, tag); });
+  if (!accepted) co_return;
+  ReadResult(loop);
+
+  absl::Status status = received.status;
+  if (status.ok()) status = task::CheckTaskName(request.name(), "name");
+  if (status.ok()) {
+    rpc::Reply<TaskResults> reply(loop);
+    store_->Get({{request.name(), v1::TASK_VIEW_FULL}}, reply.callback());
+    TaskResults results = co_await reply;
+    status = results[0].status();
+    if (status.ok()) {
+      // All of it is held until the last piece has gone; with each piece the client has read something.
+      const size_t bytes = results[0]->result().ByteSizeLong();
+      std::optional<UnreadAnswers::Held> held;
+      ResultPieces pieces(std::move(*results[0]->mutable_result()));
+      absl::Status stopped;
+      const OpenStreams::Membership membership(Of(loop).streams,
+                                               [&stopped](const absl::Status& reason) { stopped = reason; });
+      while (status.ok() && pieces.more()) {
+        pieces.Next(response);
+        held.emplace(unread_, bytes, [&context] { context.TryCancel(); });
+        status = held->status();
+        if (!status.ok()) break;
+        const bool written = co_await rpc::Operation([&](void* tag) { writer.Write(response, tag); });
+        if (!written) {
+          status = absl::CancelledError("the client has gone");
+        } else if (pieces.more()) {
+          status = stopped;
+        }
+      }
+    }
+  }
+  const grpc::Status grpc_status = ToGrpc(status);
+  co_await rpc::Operation([&](void* tag) { writer.Finish(grpc_status, tag); });
 }
 
 }  // namespace errand::service

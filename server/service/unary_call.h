@@ -4,6 +4,8 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_unary_call.h>
 
+#include "server/service/received.h"
+
 namespace errand::service {
 
 // Answers with `response`, or with the error.
@@ -24,6 +26,7 @@ struct UnaryCall {
 
   grpc::ServerContext context;
   Request request;
+  Received<Request> received{request};
   Response response;
   grpc::ServerAsyncResponseWriter<Response> writer{&context};
 };

@@ -154,8 +154,9 @@ struct ListRequest {
 
 struct ListPage {
   std::vector<v1::Task>
-      tasks;                // In the order of submission. Maybe fewer than asked for, though there are more.
-  uint64_t last_order = 0;  // For the next page.
+      tasks;  // In the order of submission. Maybe fewer than asked for, though there are more.
+  std::vector<uint64_t> orders;  // Of each of them: a page that is cut short there goes on after it.
+  uint64_t last_order = 0;       // For the next page.
   bool more = false;
 };
 

@@ -1,18 +1,24 @@
 #include "server/task/errors.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/util/time_util.h"
 #include "google/rpc/error_details.pb.h"
+#include "text/utf8.h"
 
 namespace errand::task {
 namespace {
 
 // Where an ErrorInfo names the field that is to blame.
 constexpr char kFieldKey[] = "field";
+
+// An error says each of them up to three times.
+constexpr size_t kMaxField = 256;
+constexpr size_t kMaxProblem = 512;
 
 template <class Detail>
 std::string TypeUrl() {
@@ -51,15 +57,44 @@ absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string
   return status;
 }
 
-absl::Status InvalidField(absl::string_view field, absl::string_view problem) {
+absl::Status InvalidField(absl::string_view long_field, absl::string_view long_problem) {
+  const std::string field = text::Shortened(long_field, kMaxField);
+  const std::string problem = text::Shortened(long_problem, kMaxProblem);
   absl::Status status = Error(absl::StatusCode::kInvalidArgument, "INVALID_FIELD",
                               absl::StrCat(field, ": ", problem), {{kFieldKey, field}});
   google::rpc::BadRequest bad;
   auto* violation = bad.add_field_violations();
-  violation->set_field(std::string(field));
-  violation->set_description(std::string(problem));
+  violation->set_field(field);
+  violation->set_description(problem);
   Attach(status, bad);
   return status;
+}
+
+void Violations::Add(const absl::Status& status) {
+  if (status.ok()) return;
+  if (first_.ok()) first_ = status;
+  google::rpc::BadRequest bad;
+  if (!Read(status, bad)) {
+    ++count_;
+    return;
+  }
+  for (auto& violation : *bad.mutable_field_violations()) {
+    ++count_;
+    if (full()) continue;
+    bytes_ += violation.field().size() + violation.description().size();
+    fields_.push_back(std::move(violation));
+  }
+}
+
+absl::Status Violations::status() const {
+  if (count_ <= 1) return first_;
+  absl::Status all(first_.code(), absl::StrCat(first_.message(), " (and ", count_ - 1, " more)"));
+  first_.ForEachPayload(
+      [&](absl::string_view type_url, const absl::Cord& payload) { all.SetPayload(type_url, payload); });
+  google::rpc::BadRequest bad;
+  for (const auto& field : fields_) *bad.add_field_violations() = field;
+  if (!fields_.empty()) Attach(all, bad);
+  return all;
 }
 
 absl::Status InvalidSource(absl::string_view field, const std::vector<ScriptProblem>& problems) {
@@ -71,7 +106,8 @@ absl::Status InvalidSource(absl::string_view field, const std::vector<ScriptProb
     if (problem.column > 0) absl::StrAppend(&place, ", column ", problem.column);
     auto* violation = bad.add_field_violations();
     violation->set_field(std::string(field));
-    violation->set_description(absl::StrCat(place, place.empty() ? "" : ": ", problem.message));
+    violation->set_description(
+        absl::StrCat(place, place.empty() ? "" : ": ", text::Shortened(problem.message, kMaxProblem)));
   }
   const ScriptProblem& first = problems.front();
   absl::Status status = Error(absl::StatusCode::kInvalidArgument, "LUA_SYNTAX_ERROR",
@@ -79,7 +115,7 @@ absl::Status InvalidSource(absl::string_view field, const std::vector<ScriptProb
                               {{kFieldKey, field},
                                {"line", absl::StrCat(first.line)},
                                {"column", absl::StrCat(first.column)},
-                               {"message", first.message}});
+                               {"message", text::Shortened(first.message, kMaxProblem)}});
   Attach(status, bad);
   return status;
 }

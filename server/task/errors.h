@@ -1,6 +1,7 @@
 #ifndef ERRAND_SERVER_TASK_ERRORS_H_
 #define ERRAND_SERVER_TASK_ERRORS_H_
 
+#include <cstddef>
 #include <initializer_list>
 #include <utility>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "server/task/script.h"
 
@@ -27,8 +29,33 @@ absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string
                    Metadata metadata = {});
 
 // INVALID_ARGUMENT / INVALID_FIELD with a BadRequest. `field` is the path in the request
-// ("task.lua.source"); `problem` says what would be right ("must not be empty").
+// ("task.lua.source"); `problem` says what would be right ("must not be empty"). Long ones are shortened: the
+// error goes into a call's trailers, of which clients take 8 KiB.
 absl::Status InvalidField(absl::string_view field, absl::string_view problem);
+
+// All that is wrong with a request, gathered: at most kMax fields, and those no longer than an error may be.
+class Violations {
+ public:
+  static constexpr size_t kMax = 20;
+
+  // Adds the fields that `status` names; OK adds none. An error that names no field counts as one.
+  void Add(const absl::Status& status);
+
+  bool ok() const { return first_.ok(); }
+  // Whether nothing that is added will be named.
+  bool full() const { return fields_.size() >= kMax || bytes_ >= kMaxBytes; }
+
+  // OK, or the first error, with a BadRequest of all fields, and a message that says how many more there are.
+  absl::Status status() const;
+
+ private:
+  static constexpr size_t kMaxBytes = 1024;
+
+  absl::Status first_;
+  std::vector<google::rpc::BadRequest::FieldViolation> fields_;
+  size_t bytes_ = 0;  // Of the texts in them.
+  int count_ = 0;     // Those that are not named included.
+};
 
 // INVALID_ARGUMENT / LUA_SYNTAX_ERROR with a BadRequest that has an entry a problem, all of them in `field`.
 // OK where there is no problem.

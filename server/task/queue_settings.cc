@@ -47,35 +47,30 @@ bool IsSetting(absl::string_view path) {
 
 absl::Status ValidateQueueSettings(const v1::Queue& queue, absl::string_view path) {
   constexpr int64_t kAny = std::numeric_limits<int64_t>::max();
+  Violations found;
   const double rate = queue.rate_limit().tasks_per_second();
   // Negated so that NaN is refused.
   if (!(rate >= 0 && rate <= kMaxTasksPerSecond)) {
-    return InvalidField(absl::StrCat(path, ".rate_limit.tasks_per_second"),
-                        absl::StrCat("must be 0 to ", kMaxTasksPerSecond, ", not ", rate));
+    found.Add(InvalidField(absl::StrCat(path, ".rate_limit.tasks_per_second"),
+                           absl::StrCat("must be 0 to ", kMaxTasksPerSecond, ", not ", rate)));
   }
-  absl::Status status = CheckCount(queue.rate_limit().burst(), kMaxBurst, path, "rate_limit.burst");
-  if (!status.ok()) return status;
-  if (status = CheckCount(queue.max_running(), kAny, path, "max_running"); !status.ok()) return status;
+  found.Add(CheckCount(queue.rate_limit().burst(), kMaxBurst, path, "rate_limit.burst"));
+  found.Add(CheckCount(queue.max_running(), kAny, path, "max_running"));
   if (queue.has_default_retry_policy()) {
-    status = ValidateRetryPolicy(queue.default_retry_policy(), absl::StrCat(path, ".default_retry_policy"));
-    if (!status.ok()) return status;
+    found.Add(ValidateRetryPolicy(queue.default_retry_policy(), absl::StrCat(path, ".default_retry_policy")));
   }
   if (queue.has_default_limits()) {
-    status = ValidateLimits(queue.default_limits(), absl::StrCat(path, ".default_limits"));
-    if (!status.ok()) return status;
+    found.Add(ValidateLimits(queue.default_limits(), absl::StrCat(path, ".default_limits")));
   }
   if (queue.retention().has_max_age()) {
-    status = ValidateDuration(queue.retention().max_age(), absl::StrCat(path, ".retention.max_age"),
-                              absl::ZeroDuration(), kLongest);
-    if (!status.ok()) return status;
+    found.Add(ValidateDuration(queue.retention().max_age(), absl::StrCat(path, ".retention.max_age"),
+                               absl::ZeroDuration(), kLongest));
   }
-  status = CheckCount(queue.retention().max_count(), kAny, path, "retention.max_count");
-  if (!status.ok()) return status;
-  status = CheckCount(queue.capacity().max_tasks(), kAny, path, "capacity.max_tasks");
-  if (!status.ok()) return status;
-  status = CheckCount(queue.capacity().max_bytes(), kAny, path, "capacity.max_bytes");
-  if (!status.ok()) return status;
-  return CheckCount(queue.weight(), kMaxWeight, path, "weight");
+  found.Add(CheckCount(queue.retention().max_count(), kAny, path, "retention.max_count"));
+  found.Add(CheckCount(queue.capacity().max_tasks(), kAny, path, "capacity.max_tasks"));
+  found.Add(CheckCount(queue.capacity().max_bytes(), kAny, path, "capacity.max_bytes"));
+  found.Add(CheckCount(queue.weight(), kMaxWeight, path, "weight"));
+  return found.status();
 }
 
 absl::Status ValidateQueueMask(const FieldMask& mask, absl::string_view field) {

@@ -9,7 +9,7 @@
 
 namespace errand::task {
 
-// INVALID_ARGUMENT naming the first setting that breaks a rule published in errand/v1/queues.proto, its path
+// INVALID_ARGUMENT naming the settings that break a rule published in errand/v1/queues.proto, their paths
 // starting with `path` ("queue"). The name is not looked at.
 absl::Status ValidateQueueSettings(const v1::Queue& queue, absl::string_view path);
 

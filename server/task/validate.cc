@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/task/duration.h"
@@ -9,6 +10,7 @@
 #include "server/task/limits.h"
 #include "server/task/name.h"
 #include "server/task/validate_email.h"
+#include "text/utf8.h"
 
 namespace errand::task {
 namespace {
@@ -29,46 +31,48 @@ std::string SourceProblem(absl::string_view source) {
   return "";
 }
 
-absl::Status ValidateLua(const v1::LuaTask& lua, absl::string_view path) {
+void ValidateLua(const v1::LuaTask& lua, absl::string_view path, Violations& found) {
   switch (lua.code_case()) {
     case v1::LuaTask::CODE_NOT_SET:
-      return Invalid(path, "lua.source", "must be set, or lua.script: what to run");
-    case v1::LuaTask::kScript: {
-      absl::Status status = CheckScriptName(lua.script(), absl::StrCat(path, ".lua.script"));
-      if (!status.ok()) return status;
+      found.Add(Invalid(path, "lua.source", "must be set, or lua.script: what to run"));
       break;
-    }
+    case v1::LuaTask::kScript:
+      found.Add(CheckScriptName(lua.script(), absl::StrCat(path, ".lua.script")));
+      break;
     case v1::LuaTask::kSource:
       if (const std::string problem = SourceProblem(lua.source()); !problem.empty()) {
-        return Invalid(path, "lua.source", problem);
+        found.Add(Invalid(path, "lua.source", problem));
       }
       break;
   }
   const bool is_text = lua.payload_case() == v1::LuaTask::kText;
   const size_t payload_bytes = is_text ? lua.text().size() : lua.data().size();
   if (payload_bytes > kMaxPayloadBytes) {
-    return Invalid(path, is_text ? "lua.text" : "lua.data",
-                   absl::StrCat("must be at most ", kMaxPayloadBytes, " bytes, not ", payload_bytes));
+    found.Add(Invalid(path, is_text ? "lua.text" : "lua.data",
+                      absl::StrCat("must be at most ", kMaxPayloadBytes, " bytes, not ", payload_bytes)));
   }
-  return absl::OkStatus();
 }
 
-absl::Status ValidateLabels(const v1::Task& task, absl::string_view path) {
+void ValidateLabels(const v1::Task& task, absl::string_view path, Violations& found) {
   if (task.labels_size() > kMaxLabels) {
-    return Invalid(path, "labels",
-                   absl::StrCat("must have at most ", kMaxLabels, " entries, not ", task.labels_size()));
+    found.Add(Invalid(path, "labels",
+                      absl::StrCat("must have at most ", kMaxLabels, " entries, not ", task.labels_size())));
+    return;
   }
+  // A map has no order of its own; which problem comes first should not change from call to call.
+  std::vector<std::string> wrong_keys;
   for (const auto& [key, value] : task.labels()) {
-    if (key.empty() || key.size() > kMaxLabelKeyBytes) {
-      return Invalid(path, absl::StrCat("labels[\"", key, "\"]"),
-                     absl::StrCat("the key must be 1 to ", kMaxLabelKeyBytes, " bytes"));
-    }
-    if (value.size() > kMaxLabelValueBytes) {
-      return Invalid(path, absl::StrCat("labels[\"", key, "\"]"),
-                     absl::StrCat("the value must be at most ", kMaxLabelValueBytes, " bytes"));
+    if (key.empty() || key.size() > kMaxLabelKeyBytes || value.size() > kMaxLabelValueBytes) {
+      wrong_keys.push_back(key);
     }
   }
-  return absl::OkStatus();
+  std::sort(wrong_keys.begin(), wrong_keys.end());
+  for (const std::string& key : wrong_keys) {
+    const bool is_key = key.empty() || key.size() > kMaxLabelKeyBytes;
+    found.Add(Invalid(path, absl::StrCat("labels[\"", text::Shortened(key, kMaxLabelKeyBytes), "\"]"),
+                      is_key ? absl::StrCat("the key must be 1 to ", kMaxLabelKeyBytes, " bytes")
+                             : absl::StrCat("the value must be at most ", kMaxLabelValueBytes, " bytes")));
+  }
 }
 
 // Within the range of google/protobuf/timestamp.proto.
@@ -81,35 +85,34 @@ absl::Status ValidateTime(const google::protobuf::Timestamp& time, absl::string_
   return absl::OkStatus();
 }
 
-absl::Status ValidateSchedule(const v1::Task& task, absl::string_view path, absl::Time now) {
+void ValidateSchedule(const v1::Task& task, absl::string_view path, absl::Time now, Violations& found) {
   absl::Time first_start = now;
   if (task.has_schedule_time()) {
     absl::Status status = ValidateTime(task.schedule_time(), path, "schedule_time");
-    if (!status.ok()) return status;
-    const absl::Time schedule_time = FromProto(task.schedule_time());
-    if (schedule_time > now + absl::Seconds(kMaxScheduleAheadSeconds)) {
-      return Invalid(path, "schedule_time", "must be at most 366 days ahead");
+    if (status.ok() && FromProto(task.schedule_time()) > now + absl::Seconds(kMaxScheduleAheadSeconds)) {
+      status = Invalid(path, "schedule_time", "must be at most 366 days ahead");
     }
-    first_start = std::max(now, schedule_time);
+    // What follows is about a time that may be meant.
+    if (status.ok()) first_start = std::max(now, FromProto(task.schedule_time()));
+    found.Add(status);
   }
   if (task.has_expire_time()) {
     absl::Status status = ValidateTime(task.expire_time(), path, "expire_time");
-    if (!status.ok()) return status;
-    if (FromProto(task.expire_time()) <= first_start) {
-      return Invalid(path, "expire_time",
-                     first_start > now ? "must be after schedule_time" : "must be in the future");
+    if (status.ok() && FromProto(task.expire_time()) <= first_start) {
+      status = Invalid(path, "expire_time",
+                       first_start > now ? "must be after schedule_time" : "must be in the future");
     }
+    found.Add(status);
   }
   if (task.has_ttl()) {
     absl::Status status = ValidateDuration(task.ttl(), absl::StrCat(path, ".ttl"), absl::Nanoseconds(1),
                                            absl::Seconds(kMaxTtlSeconds));
-    if (!status.ok()) return status;
-    if (now + FromProto(task.ttl()) <= first_start) {
-      return Invalid(path, "ttl",
-                     "must reach beyond schedule_time: the task would expire before it may start");
+    if (status.ok() && now + FromProto(task.ttl()) <= first_start) {
+      status =
+          Invalid(path, "ttl", "must reach beyond schedule_time: the task would expire before it may start");
     }
+    found.Add(status);
   }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -131,27 +134,27 @@ absl::Status ValidateDuration(const google::protobuf::Duration& duration, absl::
 }
 
 absl::Status ValidateRetryPolicy(const v1::RetryPolicy& policy, absl::string_view path) {
+  Violations found;
   if (policy.max_attempts() < 0 || policy.max_attempts() > kMaxAttempts) {
-    return Invalid(path, "max_attempts",
-                   absl::StrCat("must be 1 to ", kMaxAttempts, ", not ", policy.max_attempts()));
+    found.Add(Invalid(path, "max_attempts",
+                      absl::StrCat("must be 1 to ", kMaxAttempts, ", not ", policy.max_attempts())));
   }
-  const absl::Duration longest = absl::Seconds(kMaxBackoffSeconds);
+  absl::Duration longest = absl::Seconds(kMaxBackoffSeconds);
   if (policy.has_max_backoff()) {
-    absl::Status status = ValidateDuration(policy.max_backoff(), absl::StrCat(path, ".max_backoff"),
-                                           absl::Nanoseconds(1), longest);
-    if (!status.ok()) return status;
+    const absl::Status status = ValidateDuration(policy.max_backoff(), absl::StrCat(path, ".max_backoff"),
+                                                 absl::Nanoseconds(1), longest);
+    if (status.ok()) longest = FromProto(policy.max_backoff());
+    found.Add(status);
   }
   if (policy.has_min_backoff()) {
-    const absl::Duration max_backoff = policy.has_max_backoff() ? FromProto(policy.max_backoff()) : longest;
-    absl::Status status = ValidateDuration(policy.min_backoff(), absl::StrCat(path, ".min_backoff"),
-                                           absl::Nanoseconds(1), max_backoff);
-    if (!status.ok()) return status;
+    found.Add(ValidateDuration(policy.min_backoff(), absl::StrCat(path, ".min_backoff"), absl::Nanoseconds(1),
+                               longest));
   }
   // Negated so that NaN is refused.
   if (policy.multiplier() != 0 && !(policy.multiplier() >= 1 && policy.multiplier() <= 10)) {
-    return Invalid(path, "multiplier", "must be 1 to 10");
+    found.Add(Invalid(path, "multiplier", "must be 1 to 10"));
   }
-  return absl::OkStatus();
+  return found.status();
 }
 
 absl::Status ValidateSource(absl::string_view source, absl::string_view path) {
@@ -160,63 +163,60 @@ absl::Status ValidateSource(absl::string_view source, absl::string_view path) {
 }
 
 absl::Status ValidateLimits(const v1::Limits& limits, absl::string_view path) {
+  Violations found;
   if (limits.has_cpu_time()) {
-    absl::Status status = ValidateDuration(limits.cpu_time(), absl::StrCat(path, ".cpu_time"),
-                                           absl::Nanoseconds(1), absl::Seconds(kMaxRunTimeoutSeconds));
-    if (!status.ok()) return status;
+    found.Add(ValidateDuration(limits.cpu_time(), absl::StrCat(path, ".cpu_time"), absl::Nanoseconds(1),
+                               absl::Seconds(kMaxRunTimeoutSeconds)));
   }
   if (limits.memory_bytes() != 0 &&
       (limits.memory_bytes() < kMinMemoryBytes || limits.memory_bytes() > kMaxMemoryBytes)) {
-    return Invalid(
+    found.Add(Invalid(
         path, "memory_bytes",
-        absl::StrCat("must be ", kMinMemoryBytes, " to ", kMaxMemoryBytes, ", not ", limits.memory_bytes()));
+        absl::StrCat("must be ", kMinMemoryBytes, " to ", kMaxMemoryBytes, ", not ", limits.memory_bytes())));
   }
   if (limits.output_bytes() < 0 || limits.output_bytes() > kMaxOutputBytes) {
-    return Invalid(path, "output_bytes",
-                   absl::StrCat("must be 1 to ", kMaxOutputBytes, ", not ", limits.output_bytes()));
+    found.Add(Invalid(path, "output_bytes",
+                      absl::StrCat("must be 1 to ", kMaxOutputBytes, ", not ", limits.output_bytes())));
   }
-  return absl::OkStatus();
+  return found.status();
 }
 
 absl::Status ValidateTask(const v1::Task& task, absl::string_view path, absl::Time now) {
-  absl::Status status;
+  Violations found;
   switch (task.handler_case()) {
     case v1::Task::HANDLER_NOT_SET:
-      return Invalid(path, "handler", "one of lua and email must be set");
+      found.Add(Invalid(path, "handler", "one of lua and email must be set"));
+      break;
     case v1::Task::kLua:
-      status = ValidateLua(task.lua(), path);
+      ValidateLua(task.lua(), path, found);
       break;
     case v1::Task::kEmail:
-      status = ValidateEmail(task.email(), absl::StrCat(path, ".email"));
+      found.Add(ValidateEmail(task.email(), absl::StrCat(path, ".email")));
       break;
   }
-  if (!status.ok()) return status;
   if (task.priority() < 0 || task.priority() > kMaxPriority) {
-    return Invalid(path, "priority", absl::StrCat("must be 0 to ", kMaxPriority, ", not ", task.priority()));
+    found.Add(
+        Invalid(path, "priority", absl::StrCat("must be 0 to ", kMaxPriority, ", not ", task.priority())));
   }
   if (task.ordering_key().size() > kMaxOrderingKeyBytes) {
-    return Invalid(
+    found.Add(Invalid(
         path, "ordering_key",
-        absl::StrCat("must be at most ", kMaxOrderingKeyBytes, " bytes, not ", task.ordering_key().size()));
+        absl::StrCat("must be at most ", kMaxOrderingKeyBytes, " bytes, not ", task.ordering_key().size())));
   }
-  if (status = ValidateLabels(task, path); !status.ok()) return status;
-  if (status = ValidateSchedule(task, path, now); !status.ok()) return status;
+  ValidateLabels(task, path, found);
+  ValidateSchedule(task, path, now, found);
   if (task.has_run_timeout()) {
-    status = ValidateDuration(task.run_timeout(), absl::StrCat(path, ".run_timeout"), absl::Nanoseconds(1),
-                              absl::Seconds(kMaxRunTimeoutSeconds));
-    if (!status.ok()) return status;
+    found.Add(ValidateDuration(task.run_timeout(), absl::StrCat(path, ".run_timeout"), absl::Nanoseconds(1),
+                               absl::Seconds(kMaxRunTimeoutSeconds)));
   }
   if (task.has_retry_policy()) {
-    if (status = ValidateRetryPolicy(task.retry_policy(), absl::StrCat(path, ".retry_policy")); !status.ok())
-      return status;
+    found.Add(ValidateRetryPolicy(task.retry_policy(), absl::StrCat(path, ".retry_policy")));
   }
-  if (task.has_limits()) {
-    if (status = ValidateLimits(task.limits(), absl::StrCat(path, ".limits")); !status.ok()) return status;
-  }
+  if (task.has_limits()) found.Add(ValidateLimits(task.limits(), absl::StrCat(path, ".limits")));
   if (!v1::Durability_IsValid(task.durability())) {
-    return Invalid(path, "durability", "must be a known durability, or unset");
+    found.Add(Invalid(path, "durability", "must be a known durability, or unset"));
   }
-  return absl::OkStatus();
+  return found.status();
 }
 
 void FillDefaults(v1::Task& task) {

@@ -9,9 +9,9 @@
 
 namespace errand::task {
 
-// INVALID_ARGUMENT naming the first field that breaks a rule published in errand/v1/task.proto, its path
-// starting with `path` ("task"). Output-only fields are not looked at. `now` is what `schedule_time` and
-// `expire_time` are compared with.
+// INVALID_ARGUMENT naming the fields that break a rule published in errand/v1/task.proto (see Violations),
+// their paths starting with `path` ("task"). Output-only fields are not looked at. `now` is what
+// `schedule_time` and `expire_time` are compared with.
 absl::Status ValidateTask(const v1::Task& task, absl::string_view path, absl::Time now);
 
 // The same for a Lua source; `path` is its own ("task.lua.source"). Whether it compiles is not looked at.

@@ -35,13 +35,10 @@ absl::Status CheckAddress(absl::string_view address, absl::string_view field) {
   return parsed.ok() ? absl::OkStatus() : InvalidField(field, parsed.status().message());
 }
 
-absl::Status CheckAddresses(const Addresses& addresses, absl::string_view field) {
-  for (int i = 0; i < addresses.size(); ++i) {
-    if (absl::Status status = CheckAddress(addresses[i], absl::StrCat(field, "[", i, "]")); !status.ok()) {
-      return status;
-    }
+void CheckAddresses(const Addresses& addresses, absl::string_view field, Violations& found) {
+  for (int i = 0; i < addresses.size() && !found.full(); ++i) {
+    found.Add(CheckAddress(addresses[i], absl::StrCat(field, "[", i, "]")));
   }
-  return absl::OkStatus();
 }
 
 absl::Status CheckBody(absl::string_view body, absl::string_view field) {
@@ -76,27 +73,26 @@ absl::Status CheckContentType(absl::string_view type, absl::string_view field) {
   return absl::OkStatus();
 }
 
-absl::Status CheckAttachments(const google::protobuf::RepeatedPtrField<v1::Attachment>& attachments,
-                              absl::string_view field) {
-  if (attachments.size() > kMaxAttachments) return InvalidField(field, "must be at most 64");
+void CheckAttachments(const google::protobuf::RepeatedPtrField<v1::Attachment>& attachments,
+                      absl::string_view field, Violations& found) {
+  if (attachments.size() > kMaxAttachments) {
+    found.Add(InvalidField(field, "must be at most 64"));
+    return;
+  }
   uint64_t bytes = 0;
   for (int i = 0; i < attachments.size(); ++i) {
     const v1::Attachment& attachment = attachments[i];
     const std::string name_field = absl::StrCat(field, "[", i, "].filename");
-    if (absl::Status status = CheckHeaderText(attachment.filename(), name_field); !status.ok()) return status;
-    if (attachment.filename().empty() || attachment.filename().size() > kMaxFilenameBytes ||
-        absl::StrContains(attachment.filename(), "/")) {
-      return InvalidField(name_field, "must be 1 to 255 bytes without slash");
+    absl::Status name = CheckHeaderText(attachment.filename(), name_field);
+    if (name.ok() && (attachment.filename().empty() || attachment.filename().size() > kMaxFilenameBytes ||
+                      absl::StrContains(attachment.filename(), "/"))) {
+      name = InvalidField(name_field, "must be 1 to 255 bytes without slash");
     }
-    if (absl::Status status =
-            CheckContentType(attachment.content_type(), absl::StrCat(field, "[", i, "].content_type"));
-        !status.ok()) {
-      return status;
-    }
+    found.Add(name);
+    found.Add(CheckContentType(attachment.content_type(), absl::StrCat(field, "[", i, "].content_type")));
     bytes += attachment.data().size();
   }
-  if (bytes > kMaxAttachmentBytes) return InvalidField(field, "must be at most 10 MiB together");
-  return absl::OkStatus();
+  if (bytes > kMaxAttachmentBytes) found.Add(InvalidField(field, "must be at most 10 MiB together"));
 }
 
 bool IsReservedHeader(absl::string_view name) {
@@ -115,9 +111,12 @@ bool IsHeaderName(absl::string_view name) {
   return !name.empty() && name.size() <= kMaxHeaderNameBytes;
 }
 
-absl::Status CheckHeaders(const google::protobuf::Map<std::string, std::string>& headers,
-                          absl::string_view field) {
-  if (headers.size() > kMaxExtraHeaders) return InvalidField(field, "must be at most 64");
+void CheckHeaders(const google::protobuf::Map<std::string, std::string>& headers, absl::string_view field,
+                  Violations& found) {
+  if (headers.size() > kMaxExtraHeaders) {
+    found.Add(InvalidField(field, "must be at most 64"));
+    return;
+  }
   // A map has no order of its own; which problem is named first should not change from call to call.
   std::vector<absl::string_view> names;
   for (const auto& [name, value] : headers) names.push_back(name);
@@ -126,43 +125,45 @@ absl::Status CheckHeaders(const google::protobuf::Map<std::string, std::string>&
     const std::string entry =
         absl::StrCat(field, "[\"", absl::CHexEscape(name.substr(0, kMaxHeaderNameBytes)), "\"]");
     if (!IsHeaderName(name)) {
-      return InvalidField(entry, "must have a name of 1 to 76 printable ASCII characters without colon");
-    }
-    if (IsReservedHeader(name)) return InvalidField(entry, "must not be a header that Errand writes itself");
-    if (absl::Status status = CheckHeaderText(headers.at(std::string(name)), entry); !status.ok()) {
-      return status;
+      found.Add(InvalidField(entry, "must have a name of 1 to 76 printable ASCII characters without colon"));
+    } else if (IsReservedHeader(name)) {
+      found.Add(InvalidField(entry, "must not be a header that Errand writes itself"));
+    } else {
+      found.Add(CheckHeaderText(headers.at(std::string(name)), entry));
     }
   }
-  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::Status ValidateEmail(const v1::EmailTask& email, absl::string_view path) {
   const auto field = [path](absl::string_view name) { return absl::StrCat(path, ".", name); };
-  if (email.from().empty()) return InvalidField(field("from"), "must be set");
-  if (absl::Status status = CheckAddress(email.from(), field("from")); !status.ok()) return status;
+  Violations found;
+  if (email.from().empty()) {
+    found.Add(InvalidField(field("from"), "must be set"));
+  } else {
+    found.Add(CheckAddress(email.from(), field("from")));
+  }
   const int recipients = email.to_size() + email.cc_size() + email.bcc_size();
-  if (recipients == 0) return InvalidField(field("to"), "must hold a recipient where cc and bcc are empty");
-  if (recipients > kMaxRecipients) {
-    return InvalidField(field("to"), "must hold at most 1000 recipients together with cc and bcc");
+  if (recipients == 0) {
+    found.Add(InvalidField(field("to"), "must hold a recipient where cc and bcc are empty"));
+  } else if (recipients > kMaxRecipients) {
+    found.Add(InvalidField(field("to"), "must hold at most 1000 recipients together with cc and bcc"));
+  } else {
+    CheckAddresses(email.to(), field("to"), found);
+    CheckAddresses(email.cc(), field("cc"), found);
+    CheckAddresses(email.bcc(), field("bcc"), found);
   }
-  if (absl::Status status = CheckAddresses(email.to(), field("to")); !status.ok()) return status;
-  if (absl::Status status = CheckAddresses(email.cc(), field("cc")); !status.ok()) return status;
-  if (absl::Status status = CheckAddresses(email.bcc(), field("bcc")); !status.ok()) return status;
-  if (!email.reply_to().empty()) {
-    if (absl::Status status = CheckAddress(email.reply_to(), field("reply_to")); !status.ok()) return status;
-  }
-  if (absl::Status status = CheckHeaderText(email.subject(), field("subject")); !status.ok()) return status;
+  if (!email.reply_to().empty()) found.Add(CheckAddress(email.reply_to(), field("reply_to")));
+  found.Add(CheckHeaderText(email.subject(), field("subject")));
   if (email.text().empty() && email.html().empty()) {
-    return InvalidField(field("text"), "must be set where html is not");
+    found.Add(InvalidField(field("text"), "must be set where html is not"));
   }
-  if (absl::Status status = CheckBody(email.text(), field("text")); !status.ok()) return status;
-  if (absl::Status status = CheckBody(email.html(), field("html")); !status.ok()) return status;
-  if (absl::Status status = CheckAttachments(email.attachments(), field("attachments")); !status.ok()) {
-    return status;
-  }
-  return CheckHeaders(email.headers(), field("headers"));
+  found.Add(CheckBody(email.text(), field("text")));
+  found.Add(CheckBody(email.html(), field("html")));
+  CheckAttachments(email.attachments(), field("attachments"), found);
+  CheckHeaders(email.headers(), field("headers"), found);
+  return found.status();
 }
 
 }  // namespace errand::task

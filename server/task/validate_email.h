@@ -7,7 +7,7 @@
 
 namespace errand::task {
 
-// INVALID_ARGUMENT naming the first field that breaks a rule published at `EmailTask`, its path starting
+// INVALID_ARGUMENT naming the fields that break a rule published at `EmailTask`, their paths starting
 // with `path` ("task.email" gives "task.email.to[0]").
 absl::Status ValidateEmail(const v1::EmailTask& email, absl::string_view path);
 

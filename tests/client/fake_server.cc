@@ -263,11 +263,12 @@ grpc::Status NotFound(const std::string& name) {
   return ToGrpc(status, "TASK_NOT_FOUND");
 }
 
-grpc::Status OutOfRange(const std::string& number, int64_t oldest, int64_t latest) {
+grpc::Status OutOfRange(const std::string& number, int64_t oldest, int64_t latest,
+                        const std::string& reason) {
   google::rpc::Status status;
   status.set_code(grpc::StatusCode::OUT_OF_RANGE);
   status.set_message("the events asked for are not there");
-  return ToGrpc(status, "EVENTS_OUT_OF_RANGE",
+  return ToGrpc(status, reason,
                 {{absl::StrCat("oldest_", number), absl::StrCat(oldest)},
                  {absl::StrCat("latest_", number), absl::StrCat(latest)}});
 }

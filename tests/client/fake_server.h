@@ -85,7 +85,8 @@ grpc::Status SyntaxError(int line, int column, const std::string& message);
 grpc::Status Unavailable(absl::Duration retry_after = absl::ZeroDuration());
 grpc::Status NotFound(const std::string& name);
 // OUT_OF_RANGE: events from `oldest` to `latest` are kept. `number` is "sequence" or "position".
-grpc::Status OutOfRange(const std::string& number, int64_t oldest, int64_t latest);
+grpc::Status OutOfRange(const std::string& number, int64_t oldest, int64_t latest,
+                        const std::string& reason = "EVENTS_OUT_OF_RANGE");
 
 inline constexpr char kName[] = "queues/default/tasks/t";
 

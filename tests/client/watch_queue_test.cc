@@ -105,6 +105,20 @@ TEST_F(WatchQueueTest, AServerThatStartedAnewIsFollowedFromItsOldestEvent) {
   EXPECT_THAT(gaps_, ElementsAre(Pair(1000, 0)));
 }
 
+// Positions of another life may be less than those of this one, too.
+TEST_F(WatchQueueTest, AServerThatDoesNotKnowThePositionIsFollowedFromItsOldestEvent) {
+  std::vector<int64_t> afters;
+  fake_.watch_queue = [&](grpc::ServerContext& context, const v1::WatchQueueRequest& request, auto& writer) {
+    afters.push_back(request.after_position());
+    if (afters.size() == 1) return OutOfRange("position", 3'000, 3'005, "POSITION_UNKNOWN");
+    Send(writer, 3'005, {LogEvent(1, "a")});
+    return BlockUntilCancelled(context);
+  };
+  EXPECT_TRUE(absl::IsCancelled(Watch(1000, 1)));
+  EXPECT_THAT(afters, ElementsAre(1000, 2'999));
+  EXPECT_THAT(gaps_, ElementsAre(Pair(1000, 0)));
+}
+
 TEST_F(WatchQueueTest, WithoutOnGapAGapIsAnError) {
   fake_.watch_queue = [](auto&, const v1::WatchQueueRequest&, auto&) {
     return OutOfRange("position", 31, 99);

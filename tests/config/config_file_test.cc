@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "absl/strings/str_cat.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace errand::config {
 namespace {
@@ -70,6 +74,16 @@ TEST(ConfigFileTest, QuotedValuesAreReadBack) {
   for (const std::string value :
        {"", "plain", "a#b", "\"quoted\"", "back\\slash", "line\nfeed", "tab\t", "caf\u00e9", "'"}) {
     EXPECT_THAT(Parsed(absl::StrCat("a = ", QuoteConfigValue(value))), ElementsAre(Entry(1, "a", {value})));
+  }
+}
+
+TEST(ConfigFileTest, AnyBytesAreReadOrRefused) {
+  std::mt19937 random(1);
+  const std::string alphabet = "ab=[]\"'\\#;, \n\t\r\xff-_1u";
+  for (int round = 0; round < 50'000; ++round) {
+    std::string bytes;
+    for (size_t length = random() % 40; length > 0; --length) bytes += alphabet[random() % alphabet.size()];
+    LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   }
 }
 

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/server_process.h"
 
@@ -62,6 +63,9 @@ class Watcher {
     EXPECT_EQ(tasks, 0);
     return events;
   }
+
+  // Of the last frame that ReadEnds has read.
+  int64_t position() const { return position_; }
 
  private:
   grpc::ClientContext context_;
@@ -210,6 +214,36 @@ TEST(WatchQueue, APositionThatIsNotKeptIsOutOfRange) {
   ASSERT_TRUE(info.has_value());
   EXPECT_EQ(info->metadata().count("oldest_position"), 1u);
   EXPECT_EQ(info->metadata().count("latest_position"), 1u);
+}
+
+// Without --data_dir as well: positions that went on from 1 would pass over what has happened since.
+TEST(WatchQueue, APositionOfAServerBeforeItsRestartIsRefused) {
+  int64_t position;
+  {
+    ServerProcess before;
+    Watcher watcher(before);
+    watcher.ReadStart();
+    RunToEnd(before.tasks(), LuaRequest("return 1"));
+    watcher.ReadEnds(1);
+    position = watcher.position();
+    ASSERT_EQ(before.Stop(), 0);
+  }
+  ServerProcess after;
+  Watcher other(after);  // So that the queue has a log.
+  other.ReadStart();
+  for (int i = 0; i < 20; ++i) RunToEnd(after.tasks(), LuaRequest("return 1"));
+  Watcher watcher(after, position);
+  const grpc::Status status = ReadToEnd(watcher);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::OUT_OF_RANGE) << status.error_message();
+  EXPECT_EQ(ReasonOf(status), "POSITION_UNKNOWN");
+  // All that is kept is there for who resumes before the oldest.
+  const auto info = DetailOf<google::rpc::ErrorInfo>(status);
+  ASSERT_TRUE(info.has_value());
+  int64_t oldest = 0;
+  ASSERT_TRUE(absl::SimpleAtoi(info->metadata().at("oldest_position"), &oldest));
+  Watcher again(after, oldest - 1);
+  EXPECT_EQ(again.ReadStart(), oldest - 1);
+  EXPECT_EQ(again.ReadEnds(20).size(), 60u);
 }
 
 TEST(WatchQueue, WhatIsWrongIsNamed) {

@@ -97,6 +97,40 @@ TEST(Errors, WhatIsWrongWithASourceSaysWhere) {
   EXPECT_EQ(bad.field_violations(1).description(), "too long");
 }
 
+TEST(Errors, ViolationsAreGathered) {
+  Violations found;
+  EXPECT_TRUE(found.ok());
+  EXPECT_TRUE(found.status().ok());
+  found.Add(absl::OkStatus());
+  EXPECT_TRUE(found.ok());
+  found.Add(InvalidField("a", "must be set"));
+  EXPECT_EQ(found.status(), InvalidField("a", "must be set"));
+  found.Add(InvalidField("b", "must not be"));
+  const google::rpc::Status proto = ToProto(found.status());
+  EXPECT_EQ(proto.code(), static_cast<int>(absl::StatusCode::kInvalidArgument));
+  EXPECT_EQ(proto.message(), "a: must be set (and 1 more)");
+  google::rpc::BadRequest bad;
+  for (const auto& detail : proto.details()) detail.UnpackTo(&bad);
+  ASSERT_EQ(bad.field_violations_size(), 2);
+  EXPECT_EQ(bad.field_violations(1).field(), "b");
+  EXPECT_EQ(bad.field_violations(1).description(), "must not be");
+}
+
+TEST(Errors, ViolationsFitIntoTrailers) {
+  Violations found;
+  for (int i = 0; i < 10'000; ++i)
+    found.Add(InvalidField(std::string(10'000, 'f'), std::string(10'000, 'p')));
+  EXPECT_TRUE(found.full());
+  EXPECT_LT(ToProto(found.status()).ByteSizeLong(), 4'000u);
+  Violations small;
+  for (int i = 0; i < 100; ++i) small.Add(InvalidField("f", "p"));
+  google::rpc::BadRequest bad;
+  const google::rpc::Status proto = ToProto(small.status());
+  for (const auto& detail : proto.details()) detail.UnpackTo(&bad);
+  EXPECT_EQ(static_cast<size_t>(bad.field_violations_size()), Violations::kMax);
+  EXPECT_EQ(proto.message(), "f: p (and 99 more)");
+}
+
 TEST(Errors, OkHasNoDetails) { EXPECT_EQ(ToProto(absl::OkStatus()).ByteSizeLong(), 0u); }
 
 }  // namespace

@@ -76,7 +76,7 @@ void SourceChecker::Check(std::string field, std::string source,
   Post(std::move(source), [this, hash, field = std::move(field),
                            done = std::move(done)](const sandbox::Checked* checked) mutable {
     if (checked != nullptr && !checked->compiles) {
-      done(task::InvalidField(field, {checked->problem.data(), checked->problem.size()}));
+      done(task::InvalidSource(field, {ToProblem(*checked)}));
       return;
     }
     if (checked != nullptr) RememberGood(hash);

@@ -41,8 +41,8 @@ class SourceChecker {
   SourceChecker(const SourceChecker&) = delete;
   SourceChecker& operator=(const SourceChecker&) = delete;
 
-  // Calls `done` once: with OK, or with InvalidField (task/errors.h) of `field` ("task.lua.source") and
-  // Lua's message. On the caller's thread before Check returns, or on the loop's. Any thread.
+  // Calls `done` once: with OK, or with InvalidSource (task/errors.h) of `field` ("task.lua.source"). On the
+  // caller's thread before Check returns, or on the loop's. Any thread.
   void Check(std::string field, std::string source, absl::AnyInvocable<void(absl::Status)> done);
 
   // Calls `done` once: with what is wrong with a source, nothing if it compiles; or with UNAVAILABLE and a

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "server/store/errors.h"
@@ -16,6 +17,8 @@ namespace {
 
 // List looks at no more tasks than this in one call: the store's mutex is held meanwhile.
 constexpr int kMaxTasksLookedAt = 250;
+// In FULL view it also ends with the task that brings it here: more than an answer holds.
+constexpr size_t kMaxBytesLookedAt = 8 << 20;
 
 absl::Status OutOfRange(const Record& record, int64_t after_sequence) {
   const std::string oldest = absl::StrCat(record.oldest_sequence());
@@ -33,6 +36,9 @@ MemoryStore::MemoryStore(StoreOptions options) : MemoryStore(std::move(options),
 MemoryStore::MemoryStore(StoreOptions options, std::unique_ptr<Journal> journal)
     : options_(std::move(options)),
       journal_(std::move(journal)),
+      first_log_position_(
+          journal_ == nullptr ? absl::Uniform(absl::BitGen(), int64_t{1} << 32, int64_t{1} << 52) : 1),
+      next_log_position_(first_log_position_),
       budget_(options_.max_memory_bytes),
       scripts_(options_.max_scripts, std::min(options_.max_script_bytes, budget_.scripts_bound())) {
   const std::string default_queue(task::kDefaultQueue);
@@ -306,13 +312,18 @@ void MemoryStore::List(ListRequest request, Callback<absl::StatusOr<ListPage>> d
     } else {
       status = task::NotFound("queue", request.queue);
     }
+    size_t bytes = 0;
     while (!heap.empty()) {
-      candidates->more = static_cast<int>(candidates->tasks.size()) == max_candidates;
+      candidates->more =
+          static_cast<int>(candidates->tasks.size()) == max_candidates || bytes >= kMaxBytesLookedAt;
       if (candidates->more) break;
       absl::c_pop_heap(heap, later);
       auto& [it, queue] = heap.back();
       candidates->orders.push_back(it->first);
       Describe(it->second, request.view, candidates->tasks, deferred);
+      if (request.view == v1::TASK_VIEW_FULL) {
+        bytes += it->second->body_size + candidates->tasks.back()->task.ByteSizeLong();
+      }
       if (++it == queue->records.end()) {
         heap.pop_back();
       } else {
@@ -332,7 +343,9 @@ void MemoryStore::List(ListRequest request, Callback<absl::StatusOr<ListPage>> d
         }
         page.last_order = candidates->orders[i];
         v1::Task task = (*std::move(candidates->tasks[i])).Complete();
-        if (request.filter == nullptr || request.filter->Matches(task)) page.tasks.push_back(std::move(task));
+        if (request.filter != nullptr && !request.filter->Matches(task)) continue;
+        page.tasks.push_back(std::move(task));
+        page.orders.push_back(page.last_order);
       }
       done(std::move(page));
     });

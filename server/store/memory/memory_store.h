@@ -383,7 +383,11 @@ class MemoryStore final : public TaskStore {
   uint64_t next_position_ ABSL_GUARDED_BY(mu_) = 1;  // Of Record::position and Record::key_position.
   uint64_t next_lease_token_ ABSL_GUARDED_BY(mu_) = 1;
   uint64_t next_queue_revision_ ABSL_GUARDED_BY(mu_) = 1;
-  int64_t next_log_position_ ABSL_GUARDED_BY(mu_) = 1;  // Later than that of any log that is gone.
+  // Positions in the queues' logs: the first of this life of the server, so that those of another are not
+  // taken for some of this one, and one later than that of any log that is gone. Without a journal that knows
+  // how far they came they begin at a random place, small enough for a double.
+  int64_t first_log_position_ ABSL_GUARDED_BY(mu_);
+  int64_t next_log_position_ ABSL_GUARDED_BY(mu_);
   uint64_t dropped_part_ ABSL_GUARDED_BY(mu_) = 0;      // The last one of the journal's that may be missing.
   bool positions_logged_ ABSL_GUARDED_BY(mu_) = false;  // The journal knows where this server's began.
   WaitId next_wait_id_ ABSL_GUARDED_BY(mu_) = 1;

@@ -24,6 +24,18 @@ constexpr absl::Duration kRetryDelay = absl::Seconds(1);
 // By NameHolder.
 constexpr absl::string_view kHeldBy[] = {"", "with settings", "with tasks", "that are watched alone"};
 
+absl::Status PositionNotKept(const WatchQueueRequest& request, const EventLog& log, bool of_this_life) {
+  const std::string oldest = absl::StrCat(log.oldest() + 1);
+  const std::string latest = absl::StrCat(log.latest());
+  return task::Error(
+      absl::StatusCode::kOutOfRange, of_this_life ? "POSITION_NOT_KEPT" : "POSITION_UNKNOWN",
+      absl::StrCat("after_position: ", request.after_position,
+                   of_this_life ? " is no longer kept: '"
+                                : " is no position of this server, which may have been started anew since: '",
+                   request.queue, "' has the events ", oldest, " to ", latest),
+      {{"oldest_position", oldest}, {"latest_position", latest}});
+}
+
 }  // namespace
 
 Queue* MemoryStore::FindQueue(absl::string_view name) {
@@ -136,12 +148,9 @@ WaitId MemoryStore::WatchQueue(WatchQueueRequest request, Callback<absl::StatusO
       if (request.after_position == 0) {
         batch = QueueEventBatch{{}, log.latest()};
       } else if (request.after_position < log.oldest() || request.after_position > log.latest()) {
-        const std::string oldest = absl::StrCat(log.oldest());
-        const std::string latest = absl::StrCat(log.latest());
-        batch = task::Error(absl::StatusCode::kOutOfRange, "POSITION_NOT_KEPT",
-                            absl::StrCat("after_position: ", request.after_position, " is out of range: '",
-                                         request.queue, "' has the events after ", oldest, ", to ", latest),
-                            {{"oldest_position", oldest}, {"latest_position", latest}});
+        const bool of_this_life =
+            request.after_position >= first_log_position_ && request.after_position <= log.latest();
+        batch = PositionNotKept(request, log, of_this_life);
       } else if (request.after_position < log.latest()) {
         batch = log.Read(request);
       } else {

@@ -352,6 +352,7 @@ absl::Status MemoryStore::Replay::Finish() {
   // Positions of events are not kept. They go up with the time, and where the clock was set back they go on
   // behind all that can have been used: each change may have been an event.
   store_.next_log_position_ = std::max(store_.next_log_position_, absl::ToUnixMicros(now_.time));
+  store_.first_log_position_ = store_.next_log_position_;
   store_.dropped_part_ = dropped_part_;
 
   Deferred deferred;
