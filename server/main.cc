@@ -31,6 +31,7 @@
 #include "server/handlers/lua/source_checker.h"
 #include "server/handlers/lua/zygote.h"
 #include "server/io/loop.h"
+#include "server/rpc/grpc_log.h"
 #include "server/rpc/server.h"
 #include "server/service/child_tasks.h"
 #include "server/service/health_service.h"
@@ -124,6 +125,7 @@ void StartLog(const std::string& level) {
   spdlog::set_level(spdlog::level::from_str(level));
   google::protobuf::SetLogHandler(&LogProtobuf);
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
+  rpc::TakeGrpcLog();
 }
 
 std::string HostName() {
