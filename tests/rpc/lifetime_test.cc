@@ -12,6 +12,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/time/clock.h"
+#include "server/clock/instant.h"
 #include "server/io/descriptor.h"
 #include "server/rpc/guard/frame_parser.h"
 #include "server/rpc/server.h"
@@ -43,7 +44,7 @@ class Lifetime : public ::testing::Test {
   }
   ~Lifetime() override {
     client_.Close();
-    if (server_.has_value()) server_->Shutdown(absl::Now() + absl::Milliseconds(100));
+    if (server_.has_value()) server_->Shutdown(clock::Instant::Now() + absl::Milliseconds(100));
   }
 
   void Send(const std::string& bytes) {
