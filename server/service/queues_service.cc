@@ -134,7 +134,6 @@ struct QueuesService::DeleteMethod {
   using Request = v1::DeleteQueueRequest;
   using Response = v1::DeleteQueueResponse;
   using Answer = absl::StatusOr<int64_t>;
-  static constexpr auto kAccept = &Grpc::RequestDeleteQueue;
   static absl::Status Check(const Request& request) { return CheckName(request); }
   static void Ask(store::TaskStore& store, Request& request, store::Callback<Answer> done) {
     const bool allow_missing = request.allow_missing();
@@ -144,7 +143,7 @@ struct QueuesService::DeleteMethod {
                         done(std::move(answer));
                       });
   }
-  static absl::Status Take(Answer answer, Response& response) {
+  static absl::Status Take(const Request&, Answer answer, Response& response) {
     if (answer.ok()) response.set_deleted_task_count(*answer);
     return answer.status();
   }

@@ -19,6 +19,7 @@ struct BadRequest {
   const char* name;
   const char* field;
   std::function<void(v1::CreateTaskRequest&)> spoil;
+  const char* reason = "INVALID_FIELD";
 };
 
 void PrintTo(const BadRequest& request, std::ostream* out) { *out << request.field; }
@@ -43,7 +44,7 @@ class BadCreateTask : public ::testing::TestWithParam<BadRequest> {
     ASSERT_TRUE(bad.has_value());
     EXPECT_EQ(bad->field_violations(0).field(), field);
     EXPECT_THAT(status.error_message(), HasSubstr(field));
-    EXPECT_EQ(ReasonOf(status), "INVALID_FIELD");
+    EXPECT_EQ(ReasonOf(status), GetParam().reason);
     v1::Task task;
     EXPECT_EQ(Get(server_->tasks(), "queues/default/tasks/spoiled", &task).error_code(),
               grpc::StatusCode::NOT_FOUND);
@@ -86,7 +87,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadRequest{"EmptySource", "task.lua.source",
                    [](auto& r) { r.mutable_task()->mutable_lua()->set_source(""); }},
         BadRequest{"SyntaxError", "task.lua.source",
-                   [](auto& r) { r.mutable_task()->mutable_lua()->set_source("if then"); }},
+                   [](auto& r) { r.mutable_task()->mutable_lua()->set_source("if then"); }, "LUA_SYNTAX_ERROR"},
         BadRequest{"Bytecode", "task.lua.source",
                    [](auto& r) { r.mutable_task()->mutable_lua()->set_source("\x1bLua"); }},
         BadRequest{"HugeSource", "task.lua.source",

@@ -72,14 +72,14 @@ TEST_F(SourceCheckerTest, GoodSourceIsGoodAgainAtOnce) {
   EXPECT_TRUE(answered);
 }
 
-TEST_F(SourceCheckerTest, SyntaxErrorNamesFieldAndLine) {
+TEST_F(SourceCheckerTest, SyntaxErrorNamesFieldLineAndColumn) {
   SourceChecker checker(zygote());
   // A machine under load may miss the quarter of a second: then the answer is OK.
   absl::Status status;
   for (int i = 0; i < 50 && status.ok(); ++i) status = Check(checker, "local a\nlocal = 1");
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(Reason(status), "INVALID_FIELD");
-  EXPECT_THAT(std::string(status.message()), StartsWith("task.lua.source: script:2: "));
+  EXPECT_EQ(Reason(status), "LUA_SYNTAX_ERROR");
+  EXPECT_THAT(std::string(status.message()), StartsWith("task.lua.source: line 2, column 7: "));
 }
 
 TEST_F(SourceCheckerTest, ManyAtOnceAreAllAnswered) {
@@ -130,7 +130,7 @@ TEST_F(SourceCheckerTest, SurvivesTheDeathOfItsProcess) {
   EXPECT_TRUE(Check(checker, "return 2").ok());
   absl::Status status;
   for (int i = 0; i < 50 && status.ok(); ++i) status = Check(checker, "return return");
-  EXPECT_THAT(std::string(status.message()), HasSubstr("script:1: "));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("line 1"));
 }
 
 TEST_F(SourceCheckerTest, ProcessThatDoesNotAnswerIsReplaced) {
