@@ -46,7 +46,7 @@ TESTS = {
     "tests/store": {"tests/paths"},
     "tests/end_to_end": {"tests/handlers", "tests/paths", "client", API, GRPC},
     "tests/attack": {"tests/end_to_end", "tests/paths", "client", API, GRPC},
-    "tests/isolation": {"tests/end_to_end", "tests/paths", "client", API, GRPC},
+    "tests/isolation": {"tests/end_to_end", "tests/paths", "tests/processes", "client", API, GRPC},
     "tests/lua": {"tests/end_to_end", "tests/paths", "client", API, GRPC},
     "tests/crash": {"tests/end_to_end", "tests/paths", "client", API, GRPC},
     "tests/interop": {"tests/end_to_end", "client", API, GRPC},
