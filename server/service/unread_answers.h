@@ -10,8 +10,8 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "server/clock/instant.h"
 #include "server/task/errors.h"
 
 namespace errand::service {
@@ -25,14 +25,13 @@ class UnreadAnswers {
   static constexpr size_t kSmallBytes = 4 << 10;
   static constexpr absl::Duration kPatience = absl::Seconds(2);
 
-  // `clock` is monotonic enough: a step of it makes clients a little more or less patient.
-  explicit UnreadAnswers(int64_t max_bytes, absl::AnyInvocable<absl::Time()> clock = absl::Now)
+  explicit UnreadAnswers(int64_t max_bytes, absl::AnyInvocable<clock::Instant()> clock = &clock::Instant::Now)
       : max_bytes_(max_bytes), clock_(std::move(clock)) {}
 
  private:
   struct Answer {
     int64_t bytes;
-    absl::Time since;
+    clock::Instant since;
     absl::AnyInvocable<void()> cut;
   };
 
@@ -72,7 +71,7 @@ class UnreadAnswers {
 
  private:
   absl::Status MakeRoom(int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    const absl::Time now = clock_();
+    const clock::Instant now = clock_();
     int64_t left = bytes_;
     // Those that are cut go when their frames do.
     for (Answer& answer : answers_) {
@@ -88,7 +87,7 @@ class UnreadAnswers {
   const int64_t max_bytes_;
 
   absl::Mutex mu_;
-  absl::AnyInvocable<absl::Time()> clock_ ABSL_GUARDED_BY(mu_);
+  absl::AnyInvocable<clock::Instant()> clock_ ABSL_GUARDED_BY(mu_);
   int64_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
   std::list<Answer> answers_ ABSL_GUARDED_BY(mu_);  // The one that has waited longest first.
 };

@@ -18,7 +18,7 @@ class UnreadAnswersTest : public ::testing::Test {
     UnreadAnswers::Held held;
   };
 
-  absl::Time now_ = absl::FromUnixSeconds(1'000'000'000);
+  clock::Instant now_;
   UnreadAnswers answers_{3 * kLarge, [this] { return now_; }};
 };
 
