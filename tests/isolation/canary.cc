@@ -27,7 +27,10 @@ double Millis(std::vector<absl::Duration>& latencies, double part) {
 }  // namespace
 
 Canary::Canary(const ServerProcess& server, Work work)
-    : server_(server), work_(work), thread_([this] { Run(); }) {}
+    : server_(server), work_(work), standing_(server.NewChannel()) {
+  EXPECT_TRUE(standing_->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(60)));
+  thread_ = std::thread([this] { Run(); });
+}
 
 Canary::~Canary() {
   stop_.store(true);
@@ -52,7 +55,7 @@ std::string Canary::Ask(v1::Tasks::Stub& tasks) {
 }
 
 void Canary::Run() {
-  const auto standing = v1::Tasks::NewStub(server_.NewChannel());
+  const auto standing = v1::Tasks::NewStub(standing_);
   for (int i = 0; !stop_.load(); ++i) {
     const absl::Time start = absl::Now();
     const bool is_new = i % kCallsAConnection == kCallsAConnection - 1;

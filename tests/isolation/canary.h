@@ -4,6 +4,7 @@
 #include <grpcpp/channel.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -36,6 +37,7 @@ class Canary {
 
   const ServerProcess& server_;
   const Work work_;
+  const std::shared_ptr<grpc::Channel> standing_;  // Connected before anything hostile begins.
   std::atomic<bool> stop_{false};
   std::atomic<int> connections_{0};            // Made by now.
   std::vector<absl::Duration> latencies_;      // Of calls over a standing connection.

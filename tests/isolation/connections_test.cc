@@ -48,7 +48,7 @@ TEST(Connections, TheSoftLimitOfDescriptorsIsRaisedToTheHardOne) {
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &own), 0);
   const rlimit low{256, own.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
-  const ServerProcess server({"--lua_workers=0"});
+  const ServerProcess server({"--lua_workers=1"});
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &own), 0);
   const auto limits = DescriptorLimits(server.pid());
   ASSERT_EQ(limits.size(), 2u);
@@ -57,7 +57,7 @@ TEST(Connections, TheSoftLimitOfDescriptorsIsRaisedToTheHardOne) {
 
 // gRPC's own listener stops for good at the first EMFILE.
 TEST(Connections, TheListenerGoesOnAfterDescriptorsRanOut) {
-  const ServerProcess server({"--lua_workers=0"});
+  const ServerProcess server({"--lua_workers=1"});
   LimitDescriptors(server, 60);
   Canary canary(server);
   for (int round = 0; round < 3; ++round) {
@@ -69,7 +69,7 @@ TEST(Connections, TheListenerGoesOnAfterDescriptorsRanOut) {
 }
 
 TEST(Connections, IdleOnesDoNotKeepNewOnesOut) {
-  const ServerProcess server({"--lua_workers=0", "--max_connections=40", "--max_connections_per_address=40"});
+  const ServerProcess server({"--lua_workers=1", "--max_connections=40", "--max_connections_per_address=40"});
   Canary canary(server);
   const auto idle = Connect(server, 300);
   absl::SleepFor(absl::Seconds(1));
@@ -78,7 +78,7 @@ TEST(Connections, IdleOnesDoNotKeepNewOnesOut) {
 }
 
 TEST(Connections, OneThatDoesNotSayWhatItSpeaksIsClosed) {
-  const ServerProcess server({"--lua_workers=0"});
+  const ServerProcess server({"--lua_workers=1"});
   RawConnection silent(server.address());
   RawConnection halfway(server.address());
   EXPECT_TRUE(halfway.Send("PRI * HTTP/2.0\r\n"));
@@ -88,7 +88,7 @@ TEST(Connections, OneThatDoesNotSayWhatItSpeaksIsClosed) {
 }
 
 TEST(Connections, AreGoneFromTheServerWhenTheirClientsAre) {
-  const ServerProcess server({"--lua_workers=0"});
+  const ServerProcess server({"--lua_workers=1"});
   const int64_t before = OpenDescriptors(server.pid());
   Connect(server, 200);
   const absl::Time start = absl::Now();

@@ -187,7 +187,7 @@ class FloodTest : public ::testing::TestWithParam<Flood> {};
 
 TEST_P(FloodTest, OfOneClientDoesNotReachTheOthers) {
   const Flood& flood = GetParam();
-  ServerProcess server({"--lua_workers=0", "--memory_limit=512MiB"});
+  ServerProcess server({"--lua_workers=1", "--memory_limit=512MiB"});
   Canary(server).Finish("idle");
   const int64_t idle_descriptors = OpenDescriptors(server.pid());
   const int64_t idle_memory = ResidentBytes(server.pid());

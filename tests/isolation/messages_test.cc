@@ -39,7 +39,7 @@ void ExpectPeak(const char* name, const PeakMemory& peak, int64_t most) {
 
 // The announcement of a message of 16 MiB, most of which comes.
 TEST(Messages, ThatAreHalfSentAreBoundedOverAllConnections) {
-  ServerProcess server({"--lua_workers=0", "--memory_limit=512MiB"});
+  ServerProcess server({"--lua_workers=1", "--memory_limit=512MiB"});
   const PeakMemory peak(server.pid());
   Canary canary(server);
   // What follows stands for another machine, which has CPUs of its own.
@@ -72,7 +72,7 @@ TEST(Messages, ThatAreHalfSentAreBoundedOverAllConnections) {
 
 // While others hold all that may be held, a message that comes at once is taken.
 TEST(Messages, ThatAreWholeAreTakenBesideThoseThatNeverAre) {
-  ServerProcess server({"--lua_workers=0", "--memory_limit=512MiB"});
+  ServerProcess server({"--lua_workers=1", "--memory_limit=512MiB"});
   const std::string announcement = std::string(1, '\0') + http2::BigEndian(16 << 20, 4);
   std::vector<Uploader> slow;
   for (int i = 0; i < 200; ++i) {
@@ -128,7 +128,7 @@ void SendCompressed(const ServerProcess& server, const std::string& message, uin
 }
 
 TEST(Messages, ThatInflateToMuchMoreThanAMessageMayBeAreNotInflated) {
-  ServerProcess server({"--lua_workers=0", "--memory_limit=512MiB"});
+  ServerProcess server({"--lua_workers=1", "--memory_limit=512MiB"});
   const PeakMemory peak(server.pid());
   Canary canary(server);
   SendCompressed(server, GzipOfZeros(size_t{512} << 20), 4);
@@ -137,7 +137,7 @@ TEST(Messages, ThatInflateToMuchMoreThanAMessageMayBeAreNotInflated) {
 }
 
 TEST(Messages, ThatInflateAreBoundedOverAllCalls) {
-  ServerProcess server({"--lua_workers=0", "--memory_limit=512MiB"});
+  ServerProcess server({"--lua_workers=1", "--memory_limit=512MiB"});
   const PeakMemory peak(server.pid());
   Canary canary(server);
   const std::string message = GzipOfZeros(15 << 20);
@@ -147,7 +147,7 @@ TEST(Messages, ThatInflateAreBoundedOverAllCalls) {
 }
 
 TEST(Messages, OfClientsThatCompressAreTaken) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server({"--lua_workers=1"});
   for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
     grpc::ClientContext context;
     SetTestDeadline(context);
@@ -166,7 +166,7 @@ TEST(Messages, OfClientsThatCompressAreTaken) {
 }
 
 TEST(Messages, WithMoreMetadataThanAllowedAreRefused) {
-  ServerProcess server({"--lua_workers=0"});
+  ServerProcess server({"--lua_workers=1"});
   for (const size_t bytes : {size_t{6} << 10, size_t{12} << 10}) {
     grpc::ClientContext context;
     SetTestDeadline(context);
