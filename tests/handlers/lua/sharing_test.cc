@@ -152,7 +152,7 @@ TEST_F(SharingTest, AProcessThatDiesWhileItHoldsAScriptFailsThatOne) {
 TEST_F(SharingTest, AnAnswerReachesAScriptThatIsTooLargeToPark) {
   LuaHandlerOptions options;
   options.workers = 1;
-  options.submit = [](std::string, std::string, absl::AnyInvocable<void(absl::StatusOr<std::string>)> done) {
+  options.submit = [](Submitter, std::string, absl::AnyInvocable<void(absl::StatusOr<std::string>)> done) {
     done("queues/default/tasks/child");
   };
   UseHandler(std::move(options));
