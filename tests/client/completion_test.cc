@@ -73,7 +73,8 @@ TEST_F(CompletionTest, EveryVerbOfTheHelpIsOffered) {
 }
 
 TEST_F(CompletionTest, BashOffersVerbsAndFlagsOfTheCommandThatIsTyped) {
-  EXPECT_THAT(Offers({"queue", ""}), ElementsAre("list", "get", "set", "pause", "resume", "purge", "stats"));
+  EXPECT_THAT(Offers({"queue", ""}),
+              ElementsAre("list", "get", "set", "pause", "resume", "purge", "delete", "stats"));
   EXPECT_THAT(Offers({"queue", "set", "q", "--ra"}), ElementsAre("--rate"));
   EXPECT_THAT(Offers({"run", "em"}), ElementsAre("email"));
   EXPECT_THAT(Offers({"run", "email", "--"}), IsSupersetOf({"--subject", "--ordering-key", "--output"}));

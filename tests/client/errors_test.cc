@@ -66,16 +66,21 @@ TEST_F(ErrorsTest, HelpAndVersionExitWith0OnEveryCommand) {
 
 TEST_F(ErrorsTest, AWordThatNobodyKnowsGetsASuggestion) {
   ExpectUsage({"lits"}, "wrong usage (there is no command 'lits'; did you mean 'list'?)");
-  ExpectUsage({"--quiet", "wacth", "t"}, "there is no command 'wacth'; did you mean 'watch'?");
-  ExpectUsage({"queue", "puase", "q"}, "there is no command 'puase'; did you mean 'pause'?");
+  ExpectUsage({"--quiet", "wacth", "t"}, "wrong usage (there is no command 'wacth'; did you mean 'watch'?");
+  ExpectUsage({"queue", "puase", "q"}, "wrong usage (there is no command 'puase'; did you mean 'pause'?");
   ExpectUsage({"queue", "frobnicate"}, "wrong usage (there is no command 'frobnicate')");
-  ExpectUsage({"run", "lau", "x.lua"}, "there is no command 'lau'; did you mean 'lua'?");
-  ExpectUsage({"list", "--filtre", "x"}, "there is no flag --filtre; did you mean '--filter'?");
-  ExpectUsage({"list", "--filtre=x"}, "there is no flag --filtre; did you mean '--filter'?");
-  ExpectUsage({"--sevrer=x", "list"}, "there is no flag --sevrer; did you mean '--server'?");
-  ExpectUsage({"list", "-o", "tabel"}, "'tabel' is not one of table, json, jsonl; did you mean 'table'?");
-  ExpectUsage({"list", "--state", "faild"}, "; did you mean 'failed'?");
-  ExpectUsage({"completion", "bsh"}, "'bsh' is not one of bash, zsh, fish; did you mean 'bash'?");
+  ExpectUsage({"run", "lau", "x.lua"}, "wrong usage (there is no command 'lau'; did you mean 'lua'?");
+  ExpectUsage({"list", "--filtre", "x"}, "wrong usage (there is no flag --filtre; did you mean '--filter'?");
+  ExpectUsage({"list", "--filtre=x"}, "wrong usage (there is no flag --filtre; did you mean '--filter'?");
+  ExpectUsage({"--sevrer=x", "list"}, "wrong usage (there is no flag --sevrer; did you mean '--server'?");
+  ExpectUsage({"list", "-o", "tabel"},
+              "wrong usage (--output: 'tabel' is not one of table, json, jsonl; did you mean 'table'?");
+  ExpectUsage({"list", "--state", "faild"},
+              "wrong usage (--state: 'faild' is not one of scheduled, queued, running, succeeded, failed, "
+              "cancelled, expired; "
+              "did you mean 'failed'?)");
+  ExpectUsage({"completion", "bsh"},
+              "wrong usage (SHELL: 'bsh' is not one of bash, zsh, fish; did you mean 'bash'?");
 }
 
 TEST_F(ErrorsTest, WrongUsageNamesTheFlagAndExitsWith2) {
