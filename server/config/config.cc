@@ -256,14 +256,15 @@ std::vector<std::string> DoubtfulVariables(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     if (!option->get_envname().empty()) known.push_back(option->get_envname());
   }
+  std::vector<std::string> suffixes;
+  suffixes.reserve(known.size());
+  for (const std::string& name : known) suffixes.push_back(name.substr(kEnvironmentPrefix.size()));
   std::vector<std::string> warnings;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::pair<std::string, std::string> parts = absl::StrSplit(*variable, absl::MaxSplits('=', 1));
     absl::string_view suffix = parts.first;
     if (!absl::ConsumePrefix(&suffix, kEnvironmentPrefix) || absl::c_linear_search(known, parts.first))
       continue;
-    std::vector<std::string> suffixes;
-    for (const std::string& name : known) suffixes.push_back(name.substr(kEnvironmentPrefix.size()));
     const std::string nearest = text::NearestWord(suffix, suffixes);
     if (nearest.empty()) continue;
     warnings.push_back(absl::StrCat("the environment's ", parts.first, " is not used; ", kEnvironmentPrefix,

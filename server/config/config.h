@@ -50,7 +50,7 @@ struct Config {
   int32_t max_task_depth = 16;
   int64_t max_task_descendants = 10'000;
 
-  int lua_workers = 1;  // 0: this server runs no Lua. Parse sets it from the machine's CPUs.
+  int lua_workers = 1;           // 0: this server runs no Lua. Parse sets it from the machine's CPUs.
   int64_t lua_memory_limit = 0;  // Bytes; Parse sets it from the machine's.
   std::string sandbox;           // The errand-sandbox binary.
 

@@ -106,8 +106,9 @@ absl::Status Connections::Add(const PeerAddress& peer, int socket, std::shared_p
   if (!duplicate.is_open()) return absl::ErrnoToStatus(errno, "cannot keep a connection");
   auto connection = std::make_unique<Connection>(this, peer, std::move(duplicate), std::move(meter));
   // A client that closes its side has no use for answers either.
-  const absl::Status added = loop_->Add(connection->fd(), EPOLLRDHUP, connection.get());
-  if (!added.ok()) return added;
+  if (absl::Status added = loop_->Add(connection->fd(), EPOLLRDHUP, connection.get()); !added.ok()) {
+    return added;
+  }
   connections_.insert(std::move(connection));
   ++open_of_[peer.network()];
   ++open_;

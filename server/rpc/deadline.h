@@ -13,7 +13,7 @@ namespace errand::rpc {
 
 // Calls a function at an instant, unless cancelled before. On the call's loop; await it before the frame
 // goes: it may be on its way to the loop.
-class Deadline : private Timer, private Posted {
+class Deadline final : private Timer, private Posted {
  public:
   // `on_expiry` must not end the call's frame.
   Deadline(Loop& loop, clock::Instant when, absl::AnyInvocable<void()> on_expiry)

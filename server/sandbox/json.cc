@@ -149,8 +149,6 @@ struct JsonText : rapidjson::MemoryStream {
 // then nothing more to parse.
 class ParserAllocator {
  public:
-  static constexpr bool kNeedFree = false;
-
   // RapidJSON would make one itself where it is given none.
   ParserAllocator() = default;
   // Both are borrowed, and the allocator must outlive the parser.

@@ -88,7 +88,7 @@ class DeepQueue {
       task->set_durability(v1::DURABILITY_MEMORY);
       task->mutable_lua()->set_source("return 1");
       task->mutable_lua()->set_text(std::string(kPayloadBytes, 'x'));
-      submissions.push_back({task, "", false, {}});
+      submissions.emplace_back().task = task;
     }
     store_.Submit(std::move(submissions), store::SubmitMode::kEach, [](auto results) {
       for (const auto& result : results) {

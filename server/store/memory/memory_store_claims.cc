@@ -70,7 +70,8 @@ WaitId MemoryStore::Claim(ClaimRequest request, Callback<std::vector<ClaimedTask
     if (!refusal_.ok()) {
       deferred.at_once.push_back(Answer(std::move(done), std::vector<ClaimedTask>()));
     } else {
-      claims_[static_cast<size_t>(request.kind)].push_back({id, std::move(request), std::move(done)});
+      std::deque<ClaimWaiter>& waiters = claims_[static_cast<size_t>(request.kind)];
+      waiters.push_back({id, std::move(request), std::move(done)});
       MatchClaims(Now(), deferred);
     }
     Commit(deferred);
