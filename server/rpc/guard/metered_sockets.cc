@@ -3,6 +3,8 @@
 #include <atomic>
 #include <utility>
 
+#include "server/rpc/guard/unseen.h"
+
 namespace errand::rpc {
 namespace {
 
@@ -23,7 +25,13 @@ Meter* MeteredSockets::Find(int socket) {
   return meter == nullptr ? nullptr : meter->get();
 }
 
+void MeteredSockets::AfterUse(int socket) {
+  if (socket >= 0 && socket < kMost) OrderBefore(&meters[socket]);
+}
+
 void MeteredSockets::Detach(int socket) {
+  if (socket < 0 || socket >= kMost) return;
+  OrderAfter(&meters[socket]);
   if (Find(socket) != nullptr) delete meters[socket].exchange(nullptr);
 }
 

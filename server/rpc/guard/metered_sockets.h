@@ -17,8 +17,11 @@ class MeteredSockets {
 
   // The rest is for socket_calls.cc.
 
-  // Null when it is not metered. It is there until Detach: nobody closes a socket that is being read.
+  // Null when it is not metered. It is there until Detach: nobody closes a socket that is being read. That is
+  // gRPC's to see to, which the thread sanitizer does not see: AfterUse tells it of each socket, metered or
+  // not, and is nothing otherwise.
   static Meter* Find(int socket);
+  static void AfterUse(int socket);
   static void Detach(int socket);
 };
 

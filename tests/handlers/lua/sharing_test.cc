@@ -197,7 +197,9 @@ TEST(SharesTest, AQueueThatComesBackHasNotSavedUpTime) {
   const auto back = shares.Of("n", 1);
   shares.Add(*back, Shares::Line::kFresh, {nullptr, {}});
   const std::string turns = Turns(shares, 10, absl::Milliseconds(10));
-  EXPECT_EQ(std::count(turns.begin(), turns.end(), 'n'), 5);
+  // Where both have had as much, either may be the next.
+  EXPECT_GE(std::count(turns.begin(), turns.end(), 'n'), 5);
+  EXPECT_LE(std::count(turns.begin(), turns.end(), 'n'), 6);
 }
 
 TEST(SharesTest, IdleQueuesAreForgotten) {
