@@ -1,6 +1,8 @@
 #ifndef ERRAND_SERVER_RPC_TAG_H_
 #define ERRAND_SERVER_RPC_TAG_H_
 
+#include "server/rpc/guard/unseen.h"
+
 namespace errand::rpc {
 
 // What every `void*` on a completion queue points to: one function to call. The loop's one branch.
@@ -11,22 +13,8 @@ struct Tag {
 
 // gRPC as packaged is not instrumented, so the thread sanitizer does not see that what was written before
 // an operation started is ordered before its completion. These tell it; otherwise they are nothing.
-#if defined(__SANITIZE_THREAD__)
-#define ERRAND_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define ERRAND_TSAN 1
-#endif
-#endif
-#ifdef ERRAND_TSAN
-extern "C" void __tsan_acquire(void* address);
-extern "C" void __tsan_release(void* address);
-inline void BeforeStart(Tag* tag) { __tsan_release(tag); }
-inline void AfterCompletion(Tag* tag) { __tsan_acquire(tag); }
-#else
-inline void BeforeStart(Tag*) {}
-inline void AfterCompletion(Tag*) {}
-#endif
+inline void BeforeStart(Tag* tag) { OrderBefore(tag); }
+inline void AfterCompletion(Tag* tag) { OrderAfter(tag); }
 
 }  // namespace errand::rpc
 
