@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,6 +28,8 @@ struct Case {
   absl::Duration step;
   bool durable;
 };
+// Otherwise ctest's name of the test would have its bytes.
+void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
 
 class SetClock : public ::testing::TestWithParam<Case> {
  protected:
