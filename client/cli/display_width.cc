@@ -9,7 +9,7 @@
 namespace errand::cli {
 namespace {
 
-// Of the character of `length` bytes at the front of `text`.
+// The code point of the character at the front of `text`, which has `length` bytes.
 char32_t Decode(absl::string_view text, size_t length) {
   const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
   if (length == 1) return byte(0);
@@ -26,7 +26,7 @@ struct Character {
 Character First(absl::string_view text) {
   const size_t length = text::Utf8Length(text);
   if (length == 0) return {1, 1};  // A terminal shows something.
-  // Of those that the C library does not know it says -1.
+  // wcwidth says -1 of a character that the C library does not know.
   const int columns = wcwidth(static_cast<wchar_t>(Decode(text, length)));
   return {length, columns < 0 ? 1 : columns};
 }

@@ -35,7 +35,7 @@ constexpr double kShareOfSuspects = 0.05;
 // More than a client sends before it hears of the server.
 constexpr int kNotReadable = 60'000;
 
-// Of connections that are cut, a second.
+// Log lines about connections that are cut, a second.
 constexpr int kCutLines = 3;
 
 // How long the listener rests until descriptors have come back, or when not even the reserve helps: then the

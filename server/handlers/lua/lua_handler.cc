@@ -17,7 +17,7 @@ namespace {
 
 // What a process takes that runs nothing, or has run something.
 constexpr size_t kIdleProcessBytes = size_t{8} << 20;
-// Of the requests that one claim may bring.
+// The requests that one claim brings have so many bytes.
 constexpr int64_t kMaxClaimBytes = int64_t{16} << 20;
 // A script that was asked to give way and could is parked within so much CPU time,
 constexpr absl::Duration kObedience = absl::Milliseconds(5);
@@ -198,8 +198,7 @@ void LuaHandler::Park(std::unique_ptr<LuaAttempt> attempt) {
   WatchUntil(parked_.NextDue());
 }
 
-std::unique_ptr<LuaAttempt> LuaHandler::TakeParked(AttemptId id) {
-  std::unique_ptr<LuaAttempt> taken = parked_.Take(id);
+std::unique_ptr<LuaAttempt> LuaHandler::LeaveParked(std::unique_ptr<LuaAttempt> taken) {
   if (taken != nullptr && taken->why_parked() == sandbox::Why::kCalls) --taken->share().calling;
   return taken;
 }
@@ -214,7 +213,7 @@ std::unique_ptr<LuaAttempt> LuaHandler::TakeInHand(LuaAttempt* attempt) {
 
 std::unique_ptr<LuaAttempt> LuaHandler::TakeOut(LuaAttempt* attempt) {
   std::unique_ptr<LuaAttempt> taken = TakeInHand(attempt);
-  if (taken == nullptr) taken = TakeParked(attempt->id());
+  if (taken == nullptr) taken = LeaveParked(parked_.Take(attempt->id()));
   SetKept(*taken, 0);
   return taken;
 }
@@ -235,7 +234,7 @@ void LuaHandler::FinishLater(std::unique_ptr<LuaAttempt> attempt) {
 
 void LuaHandler::Stop(AttemptId id) {
   absl::MutexLock lock(&mu_);
-  std::unique_ptr<LuaAttempt> stopped = TakeParked(id);
+  std::unique_ptr<LuaAttempt> stopped = LeaveParked(parked_.Take(id));
   if (stopped != nullptr && stopped->held_by() != nullptr) {
     LuaAttempt* const attempt = stopped.get();
     in_hand_[id] = std::move(stopped);
@@ -297,10 +296,7 @@ void LuaHandler::OnClock() {
     absl::MutexLock lock(&mu_);
     watched_until_ = absl::ZeroDuration();  // Whatever comes up meanwhile is seen below.
     const absl::Duration now = LuaAttempt::MonotonicNow();
-    while (auto attempt = parked_.TakeDue(now)) {
-      if (attempt->why_parked() == sandbox::Why::kCalls) --attempt->share().calling;
-      Resume(std::move(attempt), now);
-    }
+    while (auto attempt = LeaveParked(parked_.TakeDue(now))) Resume(std::move(attempt), now);
     absl::Duration look_again = parked_.NextDue();
     // Whose turn it would be if somebody gave way.
     Turn next = NextTurn(now);

@@ -164,7 +164,8 @@ class LuaHandler final : public Handler {
   void FinishLater(std::unique_ptr<LuaAttempt> attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetKept(LuaAttempt& attempt, size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Park(std::unique_ptr<LuaAttempt> attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  std::unique_ptr<LuaAttempt> TakeParked(AttemptId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // For one that was taken out of parked_; null stays null.
+  static std::unique_ptr<LuaAttempt> LeaveParked(std::unique_ptr<LuaAttempt> taken);
   std::unique_ptr<LuaAttempt> TakeInHand(LuaAttempt* attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // It is over: wherever it is, it is taken out there.
   std::unique_ptr<LuaAttempt> TakeOut(LuaAttempt* attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

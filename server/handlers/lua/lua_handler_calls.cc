@@ -78,7 +78,7 @@ void LuaHandler::Submit(LuaAttempt& attempt, std::string request) {
 
 void LuaHandler::OnAnswer(AttemptId id, absl::StatusOr<std::string> answer) {
   absl::MutexLock lock(&mu_);
-  std::unique_ptr<LuaAttempt> attempt = TakeParked(id);
+  std::unique_ptr<LuaAttempt> attempt = LeaveParked(parked_.Take(id));
   if (attempt == nullptr) return;  // It is over.
   attempt->set_answer(std::move(answer));
   Resume(std::move(attempt), LuaAttempt::MonotonicNow());

@@ -31,7 +31,7 @@ class SandboxProcess final : public io::FdHandler, public std::enable_shared_fro
   // How a process ended.
   struct Death {
     std::string reason;  // "was killed by SIGSEGV", "exited with status 1"
-    // Of what it ran, if it ended itself for that: kCpuExceeded or kMemoryExceeded; otherwise kOk.
+    // The limit of what it ran for which it ended itself, kCpuExceeded or kMemoryExceeded; otherwise kOk.
     sandbox::Ending ending = sandbox::Ending::kOk;
     absl::Duration cpu_time;
     int64_t peak_memory_bytes = 0;  // Resident, of the whole process.

@@ -12,18 +12,16 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
+#include "server/task/fair_room.h"
 
 namespace errand::handlers {
 
 class LuaAttempt;
 
-// Whether one that has `own` of a good of which `taken` of `all` are taken, its own included, may take more:
-// as long as it has less than what is left. One alone gets half, and n that take all they can get leave one
-// part in n + 1 to those who come (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory
-// packet switches", 1998). Whoever has nothing always may.
+// Whether one that has `own` of the `taken` may take more of `all`. Whoever has nothing always may.
 template <class Amount>
 bool MayTakeMore(Amount own, Amount taken, Amount all) {
-  return own == 0 || (taken < all && own < all - taken);
+  return own == 0 || task::HasFairRoom(own, Amount{1}, taken, all);
 }
 
 // An attempt that is to have a turn in a process, and since when.
@@ -64,8 +62,8 @@ struct Share {
 // One thread at a time.
 class Shares {
  public:
-  // That of a queue, made if there is none. It lives as long as somebody holds it or its queue is ahead of
-  // others.
+  // The share of a queue, made if there is none. It lives as long as somebody holds it or its queue is ahead
+  // of others.
   std::shared_ptr<Share> Of(const std::string& queue, int weight);
 
   enum class Line { kFresh, kTurned, kInPlace };

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "server/task/fair_room.h"
 #include "server/task/limits.h"
 
 namespace errand::store {
@@ -62,11 +63,9 @@ class MemoryBudget {
 
   bool IsOver(Kept kept) const { return used(kept) > bound(kept); }
 
-  // Whether one of several that share a bound, and has `own` of it, may have `more`. Each may have as much as
-  // it would leave for the others: one alone gets half of all, and whoever has little always gets more,
-  // however many take what they can ("dynamic thresholds", Choudhury and Hahne, 1998).
+  // Whether one of several that share a bound, and has `own` of it, may have `more`.
   bool HasRoom(Kept kept, int64_t own, int64_t more) const {
-    return own + more <= bound(kept) - used(kept) - more;
+    return task::HasFairRoom(own, more, used(kept), bound(kept));
   }
 
  private:

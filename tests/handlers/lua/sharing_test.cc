@@ -133,6 +133,14 @@ TEST_F(SharingTest, ParkedScriptsOfAQueueLeaveOthersRoom) {
   EndCrowd();
 }
 
+TEST_F(SharingTest, AScriptThatWaitsWhereNothingIsLeftEndsAndSaysSo) {
+  UseHandler({.workers = 1, .spares = 1, .kept_bytes = size_t{64} << 10});
+  const auto run = Run("local t = {} for i = 1, 20000 do t[i] = i .. 'th' end task.sleep(1000)");
+  EXPECT_EQ(Reason(run->Wait().status), "SANDBOX_CROWDED");
+  EXPECT_EQ(Result("task.sleep(0.001) return 1", In("other")), "1");
+  EXPECT_EQ(handler().GetStatistics().kept_bytes, 0u);
+}
+
 TEST_F(SharingTest, AScriptMayNotTakeMoreMemoryThanTheServerHas) {
   UseHandler({.workers = 1, .spares = 1, .process_bytes = LuaHandler::kMinProcessBytes});
   const auto run = Run("return #('x'):rep(60000000)");
