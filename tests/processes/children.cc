@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <sstream>
 
 namespace errand {
@@ -13,7 +12,8 @@ std::vector<pid_t> ChildrenNamed(const std::string& command, pid_t of) {
     const std::string name = entry.path().filename();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
     std::ifstream file(entry.path() / "stat");
-    const std::string stat{std::istreambuf_iterator<char>(file), {}};
+    std::string stat;
+    if (!std::getline(file, stat, '\0') && stat.empty()) continue;  // It has gone meanwhile.
     // "pid (command) state parent ..."
     const size_t end = stat.rfind(") ");
     if (end == std::string::npos || stat.find("(" + command) == std::string::npos) continue;
