@@ -209,15 +209,23 @@ int Fail(absl::string_view what, const absl::Status& status) {
   return 1;
 }
 
-store::log::SegmentOptions SegmentOptions(const config::Config& config) {
+store::log::SegmentOptions SegmentOptions(const config::Config& config, service::HealthService& health) {
   store::log::SegmentOptions options;
   options.min_free_bytes = static_cast<uint64_t>(config.min_free_space);
-  options.on_space = [](bool low, uint64_t free_bytes) {
-    if (low) {
-      spdlog::error("the disk of --data_dir has {} bytes left: new tasks are refused, the others go on",
-                    free_bytes);
-    } else {
-      spdlog::info("the disk of --data_dir has space again: new tasks are taken");
+  options.on_space = [&health](store::log::Space space, uint64_t free_bytes) {
+    health.SetTakesNew(space == store::log::Space::kEnough);
+    switch (space) {
+      case store::log::Space::kEnough:
+        spdlog::info("the disk of --data_dir has space again: new tasks are taken");
+        break;
+      case store::log::Space::kLow:
+        spdlog::error("the disk of --data_dir has {} bytes left: new tasks are refused, the others go on",
+                      free_bytes);
+        break;
+      case store::log::Space::kNone:
+        spdlog::error(
+            "the disk of --data_dir is full: no attempt starts and nothing is changed until there is space");
+        break;
     }
   };
   return options;
@@ -225,13 +233,13 @@ store::log::SegmentOptions SegmentOptions(const config::Config& config) {
 
 // In `folder` if there is a data folder.
 absl::StatusOr<std::unique_ptr<store::TaskStore>> OpenStore(
-    const config::Config& config, store::StoreOptions options,
+    const config::Config& config, store::StoreOptions options, service::HealthService& health,
     std::unique_ptr<store::log::PosixFileSystem>& folder) {
   if (config.data_dir.empty()) return std::make_unique<store::MemoryStore>(std::move(options));
   auto locked = store::log::PosixFileSystem::OpenFolder(config.data_dir);
   if (!locked.ok()) return locked.status();
   folder = *std::move(locked);
-  auto journal = store::log::LogJournal::Open(folder.get(), SegmentOptions(config));
+  auto journal = store::log::LogJournal::Open(folder.get(), SegmentOptions(config, health));
   if (!journal.ok()) return journal.status();
   const store::log::LogJournal& log = **journal;
   auto opened = store::MemoryStore::Open(std::move(options), *std::move(journal));
@@ -308,7 +316,8 @@ int Run(config::Config config, const config::Machine& machine, Parse parse) {
   for (const std::string& warning : config.warnings) spdlog::warn("{}", warning);
 
   // Destroyed from the last to the first: whoever is borrowed comes before whoever borrows.
-  service::HealthService health({"errand.v1.Tasks", "errand.v1.Queues", "errand.v1.Scripts"});
+  service::HealthService health({"errand.v1.Tasks", "errand.v1.Queues", "errand.v1.Scripts"},
+                                /*creating=*/{"errand.v1.Tasks", "errand.v1.Scripts"});
   std::unique_ptr<store::log::PosixFileSystem> folder;
   store::StoreOptions store_options = StoreOptions(config);
   for (const auto& [kind, why] : store_options.unclaimed) {
@@ -320,7 +329,7 @@ int Run(config::Config config, const config::Machine& machine, Parse parse) {
                      std::string(why.message()));
     health.SetNotServing();
   };
-  auto opened = OpenStore(config, std::move(store_options), folder);
+  auto opened = OpenStore(config, std::move(store_options), health, folder);
   if (!opened.ok()) return Fail("cannot use " + config.data_dir, opened.status());
   store::TaskStore& store = **opened;
   io::Loop lua_loop;

@@ -12,8 +12,10 @@ int Health(Session& session) {
   const char* word = *serving ? "SERVING" : "NOT_SERVING";
   std::printf(arguments.format == Format::kTable ? "%s\n" : "{\"status\":\"%s\"}\n", word);
   if (*serving) return kDone;
-  std::fprintf(stderr, "errand: the server at %s takes no calls now (it starts or shuts down)\n",
-               arguments.server.c_str());
+  std::fprintf(
+      stderr,
+      "errand: the server at %s takes no new calls now: it starts or shuts down, or its disk is full\n",
+      arguments.server.c_str());
   return kUnavailable;
 }
 

@@ -16,13 +16,24 @@ using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
 constexpr int kArmedCalls = 2;
+// Changes that a watcher has not taken yet.
+constexpr size_t kMaxUntold = 16;
+
+constexpr char kWholeServer[] = "";
+constexpr char kReadiness[] = "readiness";
+constexpr char kLiveness[] = "liveness";
 
 }  // namespace
 
-HealthService::HealthService(std::vector<std::string> services)
+HealthService::HealthService(std::vector<std::string> services, std::vector<std::string> creating)
     : services_([&] {
         std::set<std::string> known(services.begin(), services.end());
-        known.insert("");
+        known.insert({kWholeServer, kReadiness, kLiveness});
+        return known;
+      }()),
+      creating_([&] {
+        std::set<std::string> known(creating.begin(), creating.end());
+        known.insert(kWholeServer);
         return known;
       }()) {}
 
@@ -41,22 +52,32 @@ void HealthService::Arm(rpc::Server& server) {
 }
 
 void HealthService::SetNotServing() {
-  std::set<std::shared_ptr<StatusMailbox>> watchers;
-  {
-    absl::MutexLock lock(&mu_);
-    status_ = HealthCheckResponse::NOT_SERVING;
-    watchers = watchers_;
+  absl::MutexLock lock(&mu_);
+  serving_ = false;
+  StatusChanged();
+}
+
+void HealthService::SetTakesNew(bool takes_new) {
+  absl::MutexLock lock(&mu_);
+  takes_new_ = takes_new;
+  StatusChanged();
+}
+
+void HealthService::StatusChanged() {
+  // Who does not take what it is told learns nothing more, and finds out by the end of its watch.
+  for (const auto& [watcher, service] : watchers_) {
+    if (!watcher->Push(StatusOf(service)))
+      watcher->Close(absl::ResourceExhaustedError("too slow; watch again"));
   }
-  for (const auto& watcher : watchers) watcher->Push(HealthCheckResponse::NOT_SERVING);
+}
+
+HealthService::ServingStatus HealthService::StatusOf(const std::string& service) const {
+  const bool serving = serving_ && (takes_new_ || creating_.count(service) == 0);
+  return serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
 }
 
 void HealthService::EndStreams() {
   for (auto& [loop, streams] : streams_) streams->Close(task::ShuttingDown());
-}
-
-HealthService::ServingStatus HealthService::status() {
-  absl::MutexLock lock(&mu_);
-  return status_;
 }
 
 rpc::Call HealthService::Check(rpc::Loop& loop) {
@@ -69,7 +90,8 @@ rpc::Call HealthService::Check(rpc::Loop& loop) {
 
   grpc::Status status;
   if (Knows(call.request.service())) {
-    call.response.set_status(this->status());
+    absl::MutexLock lock(&mu_);
+    call.response.set_status(StatusOf(call.request.service()));
   } else {
     status = ToGrpc(task::NotFound("service", call.request.service()));
   }
@@ -87,14 +109,14 @@ rpc::Call HealthService::Watch(rpc::Loop& loop) {
   if (!accepted) co_return;
   Watch(loop);
 
-  // The first status and one change are all that can come.
-  auto mailbox = std::make_shared<StatusMailbox>(loop, 2);
+  auto mailbox = std::make_shared<StatusMailbox>(loop, kMaxUntold);
   const OpenStreams::Membership membership(*streams_.at(&loop), CloseMailbox(mailbox));
   {
     absl::MutexLock lock(&mu_);
     // An unknown service stays unknown, whatever becomes of the server.
-    if (Knows(request.service())) watchers_.insert(mailbox);
-    mailbox->Push(Knows(request.service()) ? status_ : HealthCheckResponse::SERVICE_UNKNOWN);
+    if (Knows(request.service())) watchers_.emplace(mailbox, request.service());
+    mailbox->Push(Knows(request.service()) ? StatusOf(request.service())
+                                           : HealthCheckResponse::SERVICE_UNKNOWN);
   }
   done.OnDone([&] { mailbox->Close(absl::CancelledError("the client has gone")); });
   for (bool written = true; written;) {

@@ -1,6 +1,7 @@
 #ifndef ERRAND_SERVER_SERVICE_HEALTH_SERVICE_H_
 #define ERRAND_SERVER_SERVICE_HEALTH_SERVICE_H_
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -17,11 +18,14 @@
 
 namespace errand::service {
 
-// grpc.health.v1.Health on our own queues. Knows the whole server (the empty name) and the services it was
-// made with; all share one status: SERVING until SetNotServing.
+// grpc.health.v1.Health on our own queues. Knows the whole server (the empty name), the services it was made
+// with, and `readiness` and `liveness`. All are SERVING until SetNotServing; but while nothing new is taken
+// the whole server and those services whose calls create something are not. For whoever sends calls, or ends
+// a server that does not work, that is no reason: a full disk can be read, and gets space by what is deleted.
 class HealthService {
  public:
-  explicit HealthService(std::vector<std::string> services);
+  // `creating`: those of the services whose calls create something.
+  HealthService(std::vector<std::string> services, std::vector<std::string> creating);
   ~HealthService();
 
   // Before the server starts.
@@ -31,6 +35,8 @@ class HealthService {
 
   // From now on, for good. Any thread.
   void SetNotServing();
+  // Whether anything new is taken. Any thread.
+  void SetTakesNew(bool takes_new);
   // Ends the watches that are open with UNAVAILABLE. Once. Any thread.
   void EndStreams();
 
@@ -41,15 +47,19 @@ class HealthService {
   rpc::Call Check(rpc::Loop& loop);
   rpc::Call Watch(rpc::Loop& loop);
   bool Knows(const std::string& service) const { return services_.count(service) > 0; }
-  ServingStatus status();
+  ServingStatus StatusOf(const std::string& service) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Tells the watchers.
+  void StatusChanged() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::set<std::string> services_;
+  const std::set<std::string> creating_;
   grpc::health::v1::Health::AsyncService grpc_;
   absl::flat_hash_map<rpc::Loop*, std::unique_ptr<OpenStreams>> streams_;  // Constant once armed.
 
   absl::Mutex mu_;
-  ServingStatus status_ ABSL_GUARDED_BY(mu_) = grpc::health::v1::HealthCheckResponse::SERVING;
-  std::set<std::shared_ptr<StatusMailbox>> watchers_ ABSL_GUARDED_BY(mu_);
+  bool serving_ ABSL_GUARDED_BY(mu_) = true;
+  bool takes_new_ ABSL_GUARDED_BY(mu_) = true;
+  std::map<std::shared_ptr<StatusMailbox>, std::string> watchers_ ABSL_GUARDED_BY(mu_);  // What they watch.
 };
 
 }  // namespace errand::service

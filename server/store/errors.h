@@ -21,6 +21,14 @@ inline absl::Status StoreFailure(const absl::Status& status) {
                      absl::StrCat("the server cannot keep anything: ", status.message()));
 }
 
+// Of a change whose callers waited as the disk ran full: RESOURCE_EXHAUSTED.
+inline absl::Status StillUnsafe() {
+  return task::DiskFull(
+      "the server's disk has become full: whether what was asked for is kept is known once there is space; "
+      "asked for again, with the same request_id, it is not done twice",
+      absl::Seconds(1));
+}
+
 // `field` is where the request has the etag that does not match; `what` is "task" or "queue".
 inline absl::Status EtagMismatch(absl::string_view field, absl::string_view what, absl::string_view etag) {
   return task::Error(absl::StatusCode::kAborted, "ETAG_MISMATCH",

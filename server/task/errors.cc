@@ -180,11 +180,8 @@ absl::Status AnswersFull(absl::Duration retry_after) {
   return status;
 }
 
-absl::Status DiskFull(absl::Duration retry_after) {
-  absl::Status status = Error(
-      absl::StatusCode::kResourceExhausted, "DISK_FULL",
-      "the server's disk has too little space left for anything new; what is there goes on, and tasks that "
-      "have ended can be deleted");
+absl::Status DiskFull(absl::string_view problem, absl::Duration retry_after) {
+  absl::Status status = Error(absl::StatusCode::kResourceExhausted, "DISK_FULL", problem);
   AttachRetryInfo(status, retry_after);
   return status;
 }

@@ -82,7 +82,7 @@ absl::Status AnswersFull(absl::Duration retry_after);
 absl::Status ScriptsFull(absl::string_view problem);
 
 // RESOURCE_EXHAUSTED / DISK_FULL with a RetryInfo.
-absl::Status DiskFull(absl::Duration retry_after);
+absl::Status DiskFull(absl::string_view problem, absl::Duration retry_after);
 
 // UNAVAILABLE / `reason` with a RetryInfo.
 absl::Status TryAgain(absl::string_view reason, absl::string_view message, absl::Duration retry_after);

@@ -9,6 +9,8 @@ namespace {
 
 // How often a disk that was full is tried again.
 constexpr absl::Duration kFullDiskInterval = absl::Milliseconds(100);
+// How long those wait for space who are told that there is none.
+constexpr absl::Duration kFullDiskPatience = absl::Seconds(1);
 
 }  // namespace
 
@@ -30,6 +32,25 @@ Committer::~Committer() {
 absl::Status Committer::status() const {
   absl::MutexLock lock(&mu_);
   return status_;
+}
+
+uint64_t Committer::unwritten_bytes() const {
+  absl::MutexLock lock(&mu_);
+  return unwritten_bytes_;
+}
+
+std::string Committer::Unwritten(Place place) const {
+  absl::MutexLock lock(&mu_);
+  for (const Work* const work : {&taken_, &work_}) {
+    for (const Chunk& chunk : work->chunks) {
+      const uint64_t end = chunk.place.offset + chunk.bytes.size();
+      if (chunk.place.segment != place.segment || place < chunk.place || place.offset >= end) continue;
+      const absl::string_view record =
+          absl::string_view(chunk.bytes).substr(place.offset - chunk.place.offset);
+      return std::string(record.substr(0, ParseRecordBytes(record)));
+    }
+  }
+  return "";
 }
 
 bool Committer::IsSynced() const {
@@ -67,6 +88,7 @@ void Committer::AwaitWork(clock::Instant deadline) {
 void Committer::Write(Place place, absl::string_view bytes) {
   Give([&](Work& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (!status_.ok()) return;
+    unwritten_bytes_ += bytes.size();
     if (!work.chunks.empty()) {
       Chunk& last = work.chunks.back();
       if (last.place.segment == place.segment) {
@@ -101,7 +123,7 @@ void Committer::StopWaitingForSpace() {
 void Committer::Run() {
   absl::Status status;
   for (bool closing = false; !closing;) {
-    Work work;
+    Work& work = taken_;
     {
       absl::MutexLock lock(&mu_);
       AwaitWork(unsynced_since_ + max_unsynced_);
@@ -110,6 +132,7 @@ void Committer::Run() {
       synced_all_ &= work.empty();
     }
     if (status.ok()) status = WriteAll(work.chunks);
+    DropChunks();
     for (Callback& done : work.for_written) done(StoreFailure(status));
     const bool due = work.syncs() || closing || clock::Instant::Now() >= unsynced_since_ + max_unsynced_;
     if (status.ok() && due) status = Sync();
@@ -120,13 +143,21 @@ void Committer::Run() {
     for (auto* const waiting : {&work.for_synced, &work.after_synced}) {
       for (Callback& done : *waiting) done(StoreFailure(status));
     }
+    work = Work();
     absl::MutexLock lock(&mu_);
     synced_all_ = written_ == synced_;
   }
 }
 
-absl::Status Committer::WriteAll(std::vector<Chunk>& chunks) {
-  for (Chunk& chunk : chunks) {
+void Committer::DropChunks() {
+  std::vector<Chunk> dropped;
+  absl::MutexLock lock(&mu_);
+  dropped.swap(taken_.chunks);
+  for (const Chunk& chunk : dropped) unwritten_bytes_ -= chunk.bytes.size();
+}
+
+absl::Status Committer::WriteAll(const std::vector<Chunk>& chunks) {
+  for (const Chunk& chunk : chunks) {
     if (chunk.place.segment != segment_) {
       // What is in a segment was durable before the next one begins.
       if (absl::Status synced = Sync(); !synced.ok()) return synced;
@@ -158,10 +189,30 @@ absl::Status Committer::Sync() {
   return absl::OkStatus();
 }
 
+void Committer::TellOfFullDisk() {
+  files_->SetFull(true);
+  std::vector<Callback> told;
+  {
+    absl::MutexLock lock(&mu_);
+    for (Work* const work : {&taken_, &work_}) {
+      for (auto* const waiting : {&work->for_written, &work->for_synced}) {
+        for (Callback& done : *waiting) told.push_back(std::move(done));
+        waiting->clear();
+      }
+    }
+  }
+  for (Callback& done : told) done(StillUnsafe());
+}
+
 absl::Status Committer::WithSpace(absl::FunctionRef<absl::Status()> write) {
+  const clock::Instant patience_ends = clock::Instant::Now() + kFullDiskPatience;
   for (;;) {
     absl::Status status = write();
-    if (!absl::IsResourceExhausted(status)) return status;
+    if (!absl::IsResourceExhausted(status)) {
+      files_->SetFull(false);
+      return status;
+    }
+    if (clock::Instant::Now() >= patience_ends) TellOfFullDisk();
     absl::MutexLock lock(&mu_);
     const clock::Instant again = clock::Instant::Now() + kFullDiskInterval;
     while (waits_for_space_ && clock::Instant::Now() < again) changed_.WaitUntil(&mu_, again);

@@ -25,8 +25,9 @@ namespace errand::store::log {
 // Writes the log, on one thread of its own: what is given to it while one write is synced makes the next one,
 // so that the more there is to do, the more one sync serves.
 //
-// A full disk is waited for. After any other write or sync that fails nothing is written any more: what the
-// disk has is not known then. Any thread; in the order of the calls.
+// A full disk is waited for: what was given is written once there is space. After any other write or sync
+// that fails nothing is written any more: what the disk has is not known then. Any thread; in the order of
+// the calls.
 class Committer {
  public:
   using Callback = absl::AnyInvocable<void(const absl::Status&)>;
@@ -45,12 +46,19 @@ class Committer {
   void Write(Place place, absl::string_view bytes);
 
   // Calls `done`, on the committer's thread, once what was given before is durable, or it is known that it
-  // will not be: StoreFailure. Must not block.
+  // will not be: StoreFailure; or the disk has been full for a second, which `files` are told: StillUnsafe.
+  // Must not block.
   void WhenSynced(Callback done);
-  // The same, behind all that wait for this sync with WhenSynced.
+  // The same, behind all that wait for this sync with WhenSynced; a full disk is waited for.
   void AfterSynced(Callback done);
-  // The same once it is written: it would survive the end of this process, but not of the machine.
+  // The same as WhenSynced once it is written: it would survive the end of this process, but not of the
+  // machine.
   void WhenWritten(Callback done);
+
+  // What was given and is not written yet.
+  uint64_t unwritten_bytes() const;
+  // Of that, the record at `place`. Empty: it is written.
+  std::string Unwritten(Place place) const;
 
   // Whether all that was given is durable, and whoever waited for that has been told.
   bool IsSynced() const;
@@ -81,8 +89,12 @@ class Committer {
   };
 
   void Run();
-  absl::Status WriteAll(std::vector<Chunk>& chunks);
+  absl::Status WriteAll(const std::vector<Chunk>& chunks);
+  // They are written, or never will be.
+  void DropChunks();
   absl::Status Sync();
+  // Tells those who do not wait for space how it is.
+  void TellOfFullDisk();
   // Does it again as long as the disk is full.
   absl::Status WithSpace(absl::FunctionRef<absl::Status()> write);
   // Changes what there is to do, and wakes the thread if it waits for that.
@@ -103,6 +115,10 @@ class Committer {
   bool synced_all_ ABSL_GUARDED_BY(mu_) = true;  // All that the thread has taken over.
   Place written_ ABSL_GUARDED_BY(mu_);
   Place synced_ ABSL_GUARDED_BY(mu_);
+
+  uint64_t unwritten_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  // What the thread is at: others read its chunks, which change with the mutex held.
+  Work taken_;
 
   // Owned by the thread.
   uint64_t segment_ = 0;  // The one that `file_` is.

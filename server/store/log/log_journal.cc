@@ -28,6 +28,7 @@ Place Unpack(JournalPlace place) {
 struct Wanted {
   Place place;
   absl::StatusOr<std::shared_ptr<File>> file;  // Not OK, too, of a segment that has not begun yet.
+  std::string record = "";                     // Its bytes, of one that the disk has no space for.
 };
 
 std::vector<Wanted> FindAll(const SegmentFiles& files, const std::vector<JournalPlace>& places) {
@@ -43,6 +44,10 @@ Journal::Attachments ReadAll(const std::vector<Wanted>& wanted) {
   std::vector<std::string> attachments;
   RecordReader reader;
   for (const Wanted& one : wanted) {
+    if (Record record; !one.record.empty() && ParseRecord(one.record, one.place, record) == Parsed::kRecord) {
+      attachments.emplace_back(record.attachment);
+      continue;
+    }
     if (!one.file.ok()) return one.file.status();
     const absl::StatusOr<Record> record = reader.Read(*one.file, one.place);
     if (!record.ok()) return record.status();
@@ -68,7 +73,12 @@ class LogJournal::SegmentReading final : public Journal::Reading {
     }
     journal_.committer_->WhenWritten([&journal = journal_, wanted = std::move(wanted_),
                                       done = std::move(done)](const absl::Status& status) mutable {
-      if (status.ok()) {
+      // What a full disk has not taken yet is read where it waits.
+      const bool waits = absl::IsResourceExhausted(status);
+      for (Wanted& one : wanted) {
+        if (waits) one.record = journal.committer_->Unwritten(one.place);
+      }
+      if (status.ok() || waits) {
         Post(journal, std::move(wanted), std::move(done));
       } else {
         journal.reader_->Post([status, done = std::move(done)]() mutable { done(status); });
@@ -140,7 +150,7 @@ JournalPlace LogJournal::Append(absl::string_view change, absl::string_view atta
   const uint64_t before = writer_->segment();
   const Place place = writer_->Add(kChange, change, attachment);
   if (place.segment != before && place.segment > kSegmentsWithoutIndex) {
-    committer_->WhenSynced(
+    committer_->AfterSynced(
         [this, segment = place.segment - kSegmentsWithoutIndex](const absl::Status& status) {
           if (status.ok()) BuildIndexOf(segment);
         });

@@ -45,6 +45,8 @@ class LogJournal final : public Journal {
   absl::Status ReadPart(uint64_t part, Visit visit) override;
   absl::Status DropPart(uint64_t part) override;
   bool IsLow() const override { return files_->IsLow(); }
+  bool IsFull() const override { return files_->IsFull(); }
+  uint64_t UnwrittenBytes() const override { return committer_->unwritten_bytes(); }
   void StopWaitingForSpace() override { committer_->StopWaitingForSpace(); }
 
   // What Read has found.

@@ -24,6 +24,9 @@ constexpr size_t kZerosAtOnce = 1 << 20;
 constexpr size_t kMaxSpares = 4;
 // How often the disk's space is looked at.
 constexpr absl::Duration kSpaceInterval = absl::Milliseconds(250);
+// How often a spare is tried that the disk has refused though it says that there is room: it may be a
+// quota's.
+constexpr absl::Duration kRefusedInterval = absl::Seconds(5);
 
 // The number in `name` before `suffix`; 0 if that is not what it is.
 uint64_t NumberBefore(absl::string_view suffix, absl::string_view name) {
@@ -249,30 +252,39 @@ void SegmentFiles::KeepOneSpare() {
     {
       absl::MutexLock lock(&mu_);
       const clock::Instant look = clock::Instant::Now() + kSpaceInterval;
-      while (!closing_ && !spare_wanted_ && clock::Instant::Now() < look) {
+      while (!closing_ && (!spare_wanted_ || spare_refused_) && clock::Instant::Now() < look) {
         maker_wanted_.WaitUntil(&mu_, look);
       }
       if (closing_) return;
       wanted = spare_wanted_;
     }
+    if (!wanted) spare_refused_ = false;
     LookAtSpace();
-    if (!wanted) continue;
+    if (!wanted || (spare_refused_ && !MayHaveRoom())) continue;
     // If that fails Begin tries itself, and says why.
     absl::StatusOr<std::string> spare = MakeSpare();
+    spare_refused_ = absl::IsResourceExhausted(spare.status());
+    try_spare_again_ = clock::Instant::Now() + kRefusedInterval;
+    LookAtSpace();
     absl::MutexLock lock(&mu_);
     if (spare.ok()) spares_.push_back(*std::move(spare));
     // A Begin that has found none meanwhile is not in want of another.
-    spare_wanted_ = false;
+    spare_wanted_ = spare_refused_;
   }
 }
 
+bool SegmentFiles::MayHaveRoom() const {
+  const absl::StatusOr<uint64_t> free = file_system_->FreeBytes();
+  return (free.ok() && *free > options_.segment_bytes) || clock::Instant::Now() >= try_spare_again_;
+}
+
 void SegmentFiles::LookAtSpace() {
-  if (options_.min_free_bytes == 0) return;
   // A disk that does not say is taken for one with space: what is written will tell.
   const absl::StatusOr<uint64_t> free = file_system_->FreeBytes();
-  const bool low = free.ok() && *free < options_.min_free_bytes;
-  if (low_.exchange(low, std::memory_order_relaxed) != low && options_.on_space) {
-    options_.on_space(low, free.value_or(0));
+  const bool low = spare_refused_ || (free.ok() && *free < options_.min_free_bytes);
+  const Space space = IsFull() ? Space::kNone : low ? Space::kLow : Space::kEnough;
+  if (space_.exchange(space, std::memory_order_relaxed) != space && options_.on_space) {
+    options_.on_space(space, free.value_or(0));
   }
 }
 

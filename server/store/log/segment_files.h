@@ -37,12 +37,16 @@ std::string DamagedName(absl::string_view name);
 // FAILED_PRECONDITION: a repair of the folder has to be ended first.
 absl::Status CheckNoRepair(const std::vector<std::string>& names);
 
+// What the disk has: `kNone` when what is to be written has found none for a second.
+enum class Space { kEnough, kLow, kNone };
+
 struct SegmentOptions {
   uint64_t segment_bytes = uint64_t{64} << 20;
-  // With less than this free on the disk space is low.
+  // With less than this free on the disk space is low. It is so, too, while there is no room for the file of
+  // the next segment.
   uint64_t min_free_bytes = 0;
-  // Called when space has become low, or no longer is; on a thread of the files'.
-  std::function<void(bool low, uint64_t free_bytes)> on_space = nullptr;
+  // Called when that has changed; on a thread of the files'.
+  std::function<void(Space space, uint64_t free_bytes)> on_space = nullptr;
 };
 
 // The files of segments. A file is made as large as it will be, of zeros, before it is needed: syncing bytes
@@ -64,7 +68,10 @@ class SegmentFiles {
   std::vector<uint64_t> Numbers() const;
   size_t Count() const;
   // Whether the disk has less space than it should; looked at a few times a second.
-  bool IsLow() const { return low_.load(std::memory_order_relaxed); }
+  bool IsLow() const { return space_.load(std::memory_order_relaxed) != Space::kEnough || IsFull(); }
+  // Whether it has none for what is to be written, as who writes says.
+  bool IsFull() const { return full_.load(std::memory_order_relaxed); }
+  void SetFull(bool full) { full_.store(full, std::memory_order_relaxed); }
 
   // NOT_FOUND when there is no such segment. Its bytes stay what they are as long as the file is held.
   absl::StatusOr<std::shared_ptr<File>> Find(uint64_t number) const;
@@ -90,12 +97,15 @@ class SegmentFiles {
   // A file of zeros; its name.
   absl::StatusOr<std::string> MakeSpare();
   void KeepOneSpare();
+  // Whether a spare that was refused is worth another try.
+  bool MayHaveRoom() const;
   void LookAtSpace();
 
   FileSystem* const file_system_;
   const SegmentOptions options_;
 
-  std::atomic<bool> low_{false};
+  std::atomic<Space> space_{Space::kEnough};
+  std::atomic<bool> full_{false};
 
   mutable absl::Mutex mu_;
   clock::ConditionVariable maker_wanted_;
@@ -104,6 +114,10 @@ class SegmentFiles {
   uint64_t next_spare_ ABSL_GUARDED_BY(mu_) = 1;
   bool spare_wanted_ ABSL_GUARDED_BY(mu_) = false;
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
+
+  // Owned by the thread, once that runs.
+  bool spare_refused_ = false;      // There was no room for it.
+  clock::Instant try_spare_again_;  // At the latest.
 
   std::thread maker_;
 };

@@ -28,7 +28,8 @@ class Journal {
   // What a change takes beside its own bytes and its attachment's, about.
   static constexpr uint64_t kOverhead = 32;
 
-  // OK, or why nothing is kept any more: StoreFailure.
+  // OK, or why nothing is kept any more: StoreFailure; WhenSynced and WhenWritten, too, that the disk is
+  // full: StillUnsafe. What was changed is kept then once there is space, AfterSynced is told of that.
   using Callback = absl::AnyInvocable<void(const absl::Status&)>;
   // Of a change, without its attachment; `bytes` is what both take.
   using Visit = absl::FunctionRef<absl::Status(JournalPlace, absl::string_view change, uint64_t bytes)>;
@@ -86,6 +87,11 @@ class Journal {
 
   // Whether there is so little space that only what gives space back should be done.
   virtual bool IsLow() const = 0;
+  // Whether the disk has been full for a second, and is: what is changed is kept, in memory, until there is
+  // space. Any thread.
+  virtual bool IsFull() const = 0;
+  // What of the groups that have ended is not written yet.
+  virtual uint64_t UnwrittenBytes() const = 0;
   // From now on a disk that is full is not waited for, but has failed.
   virtual void StopWaitingForSpace() = 0;
 };

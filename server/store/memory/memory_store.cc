@@ -19,6 +19,8 @@ namespace {
 constexpr int kMaxTasksLookedAt = 250;
 // In FULL view it also ends with the task that brings it here: more than an answer holds.
 constexpr size_t kMaxBytesLookedAt = 8 << 20;
+// Where the disk is full and so much waits to be written, what attempts report is not kept any more.
+constexpr uint64_t kMaxUnwrittenBytes = 16 << 20;
 
 absl::Status OutOfRange(const Record& record, int64_t after_sequence) {
   const std::string oldest = absl::StrCat(record.oldest_sequence());
@@ -66,8 +68,13 @@ void MemoryStore::Commit(Deferred& deferred, v1::Durability durability) {
   journal_->EndGroup();
   if (NeedsCompaction()) compaction_changed_.Signal();
   ReadFirst(deferred);
+  const bool changes = std::exchange(changes_, false);
   if (deferred.calls.empty() || durability == v1::DURABILITY_MEMORY || journal_->IsSynced()) return;
-  auto run = [this, calls = std::exchange(deferred.calls, {})](const absl::Status& safe) mutable {
+  // Who only reads does not wait for space. What was under way as the disk ran full may be told of before it
+  // is safe.
+  if (!changes && journal_->IsFull()) return;
+  auto run = [this, changes, calls = std::exchange(deferred.calls, {})](absl::Status safe) mutable {
+    if (!changes && absl::IsResourceExhausted(safe)) safe = absl::OkStatus();
     if (!safe.ok()) Fail(safe);
     for (Call& call : calls) call(safe);
   };
@@ -149,6 +156,7 @@ absl::StatusOr<v1::Task> MemoryStore::ReadTask(const Record& record) {
 }
 
 void MemoryStore::Fail(const absl::Status& why) {
+  if (absl::IsResourceExhausted(why)) return;  // The disk is full, and waited for.
   if (!CloseWith(why)) return;
   if (options_.on_failure) options_.on_failure(why);
 }
@@ -184,6 +192,10 @@ void MemoryStore::Finish(std::vector<FinishRequest> requests, Callback<std::vect
   deferred.Run();
 }
 
+bool MemoryStore::MayReport() const {
+  return journal_ == nullptr || !journal_->IsFull() || journal_->UnwrittenBytes() < kMaxUnwrittenBytes;
+}
+
 void MemoryStore::Append(std::vector<Report> reports) {
   Deferred deferred;
   {
@@ -191,7 +203,7 @@ void MemoryStore::Append(std::vector<Report> reports) {
     const clock::Moment now = Now();
     for (Report& report : reports) {
       Record* record = FindLeased(report.lease);
-      if (record == nullptr) continue;
+      if (record == nullptr || !MayReport()) continue;
       const bool replaces = record->Replaces(report.event);
       LogReport(*record, report.event, replaces, now.time);
       // Where the queue has its part of the memory a task's events do not become more.

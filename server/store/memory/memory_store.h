@@ -171,6 +171,10 @@ class MemoryStore final : public TaskStore {
   absl::Status CheckHandler(task::HandlerKind kind) const;
   // Whether what its attempts may put out fits the memory.
   absl::Status CheckOutput(const v1::Task& task) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether clients may change anything: the store is open, and its disk not full.
+  absl::Status CheckChanges() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether what attempts say is kept: a full disk takes only so much.
+  bool MayReport() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Whether the disk has room for anything new.
   absl::Status CheckSpace() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Queues a task that is complete, not there yet, and has room.
@@ -377,6 +381,7 @@ class MemoryStore final : public TaskStore {
   // Null where nothing is kept.
   std::unique_ptr<Journal> journal_ ABSL_PT_GUARDED_BY(mu_);
   bool matches_once_safe_ ABSL_GUARDED_BY(mu_) = false;  // MatchClaimsOnceSafe is under way.
+  bool changes_ ABSL_GUARDED_BY(mu_) = false;            // The call that is made tells the journal something.
   // Not OK once the store is closed or its journal has failed: what calls are answered.
   absl::Status refusal_ ABSL_GUARDED_BY(mu_);
   uint64_t next_order_ ABSL_GUARDED_BY(mu_) = 1;

@@ -10,7 +10,7 @@
 namespace errand::store {
 
 absl::StatusOr<Record*> MemoryStore::FindForChange(const ChangeRequest& request) {
-  if (!refusal_.ok()) return refusal_;
+  if (absl::Status refused = CheckChanges(); !refused.ok()) return refused;
   Record* record = Find(request.name);
   if (record == nullptr) return task::NotFound("task", request.name);
   if (!request.etag.empty() && request.etag != record->Etag()) {

@@ -84,6 +84,11 @@ void MemoryStore::MatchClaims(const clock::Moment& now, Deferred& deferred) {
   if (journal_ != nullptr) journal_->EndGroup();
   const JournalPlace synced =
       journal_ == nullptr ? std::numeric_limits<JournalPlace>::max() : journal_->Synced();
+  if (journal_ != nullptr && journal_->IsFull()) {
+    // What would start would only wait, for its end to be kept.
+    MatchClaimsOnceSafe();
+    return;
+  }
   Deferred claims;
   for (std::deque<ClaimWaiter>& waiters : claims_) {
     for (auto waiter = waiters.begin(); waiter != waiters.end();) {

@@ -187,7 +187,7 @@ class MemoryStore::Compaction {
     absl::Status status;
     {
       absl::MutexLock lock(&store_.mu_);
-      store_.journal_->WhenSynced([&](const absl::Status& safe) {
+      store_.journal_->AfterSynced([&](const absl::Status& safe) {
         status = safe;
         synced.Notify();
       });

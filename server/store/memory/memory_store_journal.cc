@@ -78,6 +78,7 @@ Change& MemoryStore::NewChange() {
 }
 
 JournalPlace MemoryStore::Say(const Change& change, absl::string_view attachment) {
+  changes_ = true;
   change.SerializeToString(&change_bytes_);
   return journal_->Append(change_bytes_, attachment);
 }

@@ -44,7 +44,8 @@ Queue* MemoryStore::FindQueue(absl::string_view name) {
 }
 
 absl::StatusOr<Queue*> MemoryStore::FindOrCreateQueue(absl::string_view name, NameHolder holder) {
-  if (!refusal_.ok()) return refusal_;
+  const absl::Status refused = holder == NameHolder::kWatchers ? refusal_ : CheckChanges();
+  if (!refused.ok()) return refused;
   Queue* const found = FindQueue(name);
   if (found != nullptr && found->deleting) {
     return task::TryAgain("QUEUE_BEING_DELETED", absl::StrCat("'", name, "' is being deleted"), kRetryDelay);
@@ -312,11 +313,12 @@ void MemoryStore::PurgeQueue(std::string name, Callback<absl::StatusOr<int64_t>>
   {
     absl::MutexLock lock(&mu_);
     Queue* const queue = FindQueue(name);
-    if (refusal_.ok() && queue != nullptr) {
+    absl::Status refused = CheckChanges();
+    if (refused.ok() && queue == nullptr) refused = task::NotFound("queue", name);
+    if (refused.ok()) {
       StartPurge(*queue, /*all=*/false, std::move(done), deferred);
     } else {
-      absl::StatusOr<int64_t> refused = refusal_.ok() ? task::NotFound("queue", name) : refusal_;
-      deferred.push_back(Answer(std::move(done), std::move(refused)));
+      deferred.push_back(Answer(std::move(done), absl::StatusOr<int64_t>(refused)));
     }
     Commit(deferred);
   }
@@ -335,7 +337,7 @@ bool MemoryStore::WaitsForNobody(const Queue& queue) const {
 
 absl::Status MemoryStore::CheckDelete(const DeleteQueueRequest& request) {
   constexpr auto kPrecondition = absl::StatusCode::kFailedPrecondition;
-  if (!refusal_.ok()) return refusal_;
+  if (absl::Status refused = CheckChanges(); !refused.ok()) return refused;
   const Queue* const queue = FindQueue(request.name);
   if (queue == nullptr) return task::NotFound("queue", request.name);
   if (queue->permanent) {

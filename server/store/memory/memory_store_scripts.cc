@@ -122,7 +122,7 @@ void MemoryStore::DeleteScript(std::string name, Callback<absl::Status> done) {
   Deferred deferred;
   {
     absl::MutexLock lock(&mu_);
-    absl::Status status = refusal_;
+    absl::Status status = CheckChanges();
     if (status.ok() && !scripts_.Delete(name)) status = task::NotFound("script", name);
     if (status.ok()) LogScriptDeleted(name);
     deferred.push_back(Answer(std::move(done), std::move(status)));

@@ -150,9 +150,18 @@ absl::Status MemoryStore::CheckHandler(task::HandlerKind kind) const {
   return task::NoHandler(task::KindName(kind), unclaimed->second);
 }
 
+absl::Status MemoryStore::CheckChanges() const {
+  if (!refusal_.ok() || journal_ == nullptr || !journal_->IsFull()) return refusal_;
+  return task::DiskFull("the server's disk is full: nothing is changed until there is space",
+                        kFullRetryDelay);
+}
+
 absl::Status MemoryStore::CheckSpace() const {
   if (journal_ == nullptr || !journal_->IsLow()) return absl::OkStatus();
-  return task::DiskFull(kFullRetryDelay);
+  return task::DiskFull(
+      "the server's disk has too little space left for anything new; what is there goes on, and tasks that "
+      "have ended can be deleted",
+      kFullRetryDelay);
 }
 
 absl::StatusOr<MemoryStore::Place> MemoryStore::Complete(const Submission& submission) {
