@@ -49,6 +49,9 @@ struct StoreOptions {
   // A store that keeps tasks on a medium keeps what they were asked to do in memory, too, while they wait, up
   // to so many bytes; what comes then is read back when its time has come.
   int64_t max_body_bytes_in_memory = int64_t{16} << 20;
+  // The same store keeps on the medium alone what an ended task's events and result are, where they take so
+  // many bytes.
+  int64_t min_stored_past_bytes = 1024;
   // How long a request id is remembered.
   absl::Duration request_id_window = absl::Minutes(10);
   // Called once, by any thread, when a store that keeps tasks on a medium can keep nothing any more, with the

@@ -1,7 +1,9 @@
 // Clients that make the server keep what they can, and its limit of memory.
 #include <grpcpp/completion_queue.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -90,6 +92,42 @@ TEST_F(Memory, HoldsLargeResultsAsFarAsTheyFit) {
   }
   request.mutable_task()->mutable_limits()->set_output_bytes(64 * kMiB);
   EXPECT_EQ(FieldOf(Create(server_.tasks(), request, &task)), "task.limits.output_bytes");
+}
+
+TEST(DurableMemory, DoesNotHoldLargeResultsThatAreOnTheDisk) {
+  std::string folder = (std::filesystem::temp_directory_path() / "errand-data-XXXXXX").string();
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  {
+    ServerProcess server({"--memory_limit=512MiB", "--lua_workers=2", "--data_dir=" + folder});
+    const PeakMemory peak(server.pid());
+    v1::CreateTaskRequest request = Request("return string.rep('x', 8 * 1024 * 1024)");
+    request.mutable_task()->mutable_limits()->set_output_bytes(10 * kMiB);
+    request.mutable_task()->mutable_limits()->set_memory_bytes(128 * kMiB);
+    std::vector<std::string> names;
+    for (int i = 0; i < 40; ++i) {
+      v1::Task task;
+      ASSERT_TRUE(Create(server.tasks(), request, &task).ok());
+      WaitForState(server.tasks(), task.name(), v1::TASK_STATE_SUCCEEDED);
+      names.push_back(task.name());
+    }
+    for (const std::string& name : names) {
+      grpc::ClientContext context;
+      SetTestDeadline(context);
+      v1::ReadResultRequest read;
+      read.set_name(name);
+      const auto reader = server.tasks().ReadResult(&context, read);
+      v1::ReadResultResponse response;
+      size_t bytes = 0;
+      while (reader->Read(&response)) bytes += response.piece().data().size();
+      ASSERT_TRUE(reader->Finish().ok()) << name;
+      ASSERT_EQ(bytes, size_t{8 * kMiB}) << name;
+    }
+    std::printf("  resident at most %lld MiB\n", static_cast<long long>(peak.bytes() / kMiB));
+    if (kMemoryIsTheServers) {
+      EXPECT_LT(peak.bytes(), kLimit);
+    }
+  }
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(Memory, HoldsWhatScriptsSayAsFarAsItFits) {

@@ -8,10 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "tests/store/dump.h"
 #include "tests/store/log_store_factory.h"
 
@@ -139,8 +141,10 @@ class DiskReallyFull : public DiskFull {
   DiskReallyFull() : DiskFull(/*min_free_bytes=*/0) {
     // Until calls wait. Each task takes half a segment.
     SubmitLarge("before", 2);
+    AwaitSpare();
     LeaveFree(0);
-    for (int i = 0; answers_.size() < 20; ++i) {
+    // The spare is one segment, and the store learns by its being used up that there is no space.
+    for (int i = 0; i < 20; ++i) {
       tasks_.push_back(Large(absl::StrCat("t", i)));
       answers_.push_back(std::make_unique<Pending>());
       fixture_.store().Submit({tasks_.back().submission()}, SubmitMode::kEach,
@@ -156,6 +160,12 @@ class DiskReallyFull : public DiskFull {
     std::optional<absl::Status> status;
     absl::Notification answered;
   };
+
+  // Until a file for the next segment is there.
+  void AwaitSpare() {
+    const auto is_spare = [](const std::string& name) { return absl::EndsWith(name, ".spare"); };
+    while (absl::c_none_of(*disk_->List(), is_spare)) absl::SleepFor(absl::Milliseconds(1));
+  }
 
   // Gives the disk space, and waits for a task that starts.
   Lease ClaimWithSpace() {

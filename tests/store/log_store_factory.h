@@ -31,6 +31,7 @@ inline StoreUnderTest MakeLogStore(const StoreOptions& options) {
 // The same in many small segments, and with nothing in memory that can be read back.
 inline StoreUnderTest MakeSmallLogStore(StoreOptions options) {
   options.max_body_bytes_in_memory = 0;
+  options.min_stored_past_bytes = 0;
   return OpenLogStore(std::make_shared<log::FakeDisk>(), options, {.segment_bytes = 8 << 10});
 }
 

@@ -133,6 +133,7 @@ class SmallLog {
   }
   static StoreOptions WithBodiesOnDisk(StoreOptions options) {
     options.max_body_bytes_in_memory = 0;
+    options.min_stored_past_bytes = 0;
     return options;
   }
 
@@ -193,6 +194,101 @@ TEST(Compaction, WhatStillCountsIsThereWhenAllOfItsPartsAreGone) {
   EXPECT_EQ(fixture.RunOne(), "behind");
   fixture.Advance(absl::Hours(5));
   EXPECT_EQ(fixture.RunOne(), "delayed");
+}
+
+// Runs the next task with a line of that many bytes and a result of as many.
+void RunLargely(StoreFixture& fixture, size_t bytes, Verdict verdict) {
+  std::vector<FinishRequest> requests(1);
+  requests[0].lease = fixture.Claim().at(0).lease;
+  requests[0].verdict = verdict;
+  requests[0].result.set_data(std::string(bytes, 'r'));
+  fixture.Log(requests[0].lease, std::string(bytes, 'l'));
+  const auto finished = StoreFixture::Await<std::vector<absl::Status>>(
+      [&](auto done) { fixture.store().Finish(std::move(requests), std::move(done)); });
+  ASSERT_TRUE(finished.at(0).ok()) << finished.at(0);
+}
+
+std::string Text(const absl::StatusOr<EventBatch>& batch) {
+  if (!batch.ok()) return batch.status().ToString();
+  std::string text = batch->ended ? "ended\n" : "";
+  for (const auto& event : batch->events) absl::StrAppend(&text, event->ShortDebugString(), "\n");
+  return text;
+}
+
+TEST(StoredPast, WhatAnEndedTaskSaidAndReturnedIsOnTheDiskAlone) {
+  constexpr size_t kBytes = 300'000;
+  constexpr int kTasks = 10;
+  StoreFixture fixture(MakeLogStore);
+  for (int i = 0; i < kTasks; ++i) {
+    ASSERT_TRUE(fixture.Submit(StoreFixture::Lua(absl::StrCat("t", i))).ok());
+    RunLargely(fixture, kBytes, Verdict::kSucceeded);
+  }
+  EXPECT_LT(fixture.store().MemoryBytes(), int64_t{kBytes});
+  const v1::Task task = *fixture.Get("t5");
+  EXPECT_EQ(task.result().data().size(), kBytes);
+  EXPECT_FALSE(fixture.Get("t5", v1::TASK_VIEW_BASIC)->has_result());
+  const EventBatch events = *fixture.Events("t5").value();
+  ASSERT_EQ(events.events.size(), 4u) << "queued, running, the line, succeeded";
+  EXPECT_TRUE(events.ended);
+  EXPECT_EQ(events.events[2]->log().message().size(), kBytes);
+  EXPECT_EQ(events.events[3]->state().result().SerializeAsString(), task.result().SerializeAsString());
+  const EventBatch some = *fixture.Events("t5", 1, 2).value();
+  EXPECT_FALSE(some.ended);
+  ASSERT_EQ(some.events.size(), 2u);
+  EXPECT_EQ(some.events[0]->sequence(), 2);
+  EXPECT_TRUE(fixture.Events("t5", 4).value()->ended) << "and nothing more";
+  EXPECT_TRUE(absl::IsOutOfRange(fixture.Events("t5", 5).value().status()));
+
+  fixture.Reopen();
+  EXPECT_LT(fixture.store().MemoryBytes(), int64_t{kBytes});
+  EXPECT_EQ(fixture.Get("t5")->SerializeAsString(), task.SerializeAsString());
+  EXPECT_EQ(Text(fixture.Events("t5").value()), Text(events));
+}
+
+TEST(StoredPast, ATaskThatIsRetriedGoesOnBehindIt) {
+  SmallLog log;
+  StoreFixture& fixture = log.fixture();
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("a")).ok());
+  RunLargely(fixture, 500, Verdict::kFailed);
+  const EventBatch first = *fixture.Events("a").value();
+  ASSERT_TRUE(fixture.Retry("a").ok());
+  const std::string retried = Text(fixture.Events("a").value());
+  EXPECT_EQ(retried.find(Text(EventBatch{first.events, false})), 0u) << "all is there, and more";
+  // Of a server that ended meanwhile as well.
+  fixture.Reopen();
+  EXPECT_EQ(Text(fixture.Events("a").value()), retried);
+  const auto claimed = fixture.Claim();
+  ASSERT_EQ(claimed.size(), 1u);
+  EXPECT_EQ(claimed[0].attempt, 2);
+  EXPECT_EQ(claimed[0].previous_result.data().size(), 500u);
+  ASSERT_TRUE(fixture.Finish(claimed[0].lease, Verdict::kSucceeded).ok());
+  const std::string ended = Text(fixture.Events("a").value());
+  EXPECT_THAT(ended, HasSubstr("ended"));
+  fixture.Reopen();
+  EXPECT_EQ(Text(fixture.Events("a").value()), ended);
+}
+
+TEST(StoredPast, IsCarriedOnByItsTask) {
+  SmallLog log;
+  StoreFixture& fixture = log.fixture();
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("a")).ok());
+  RunLargely(fixture, 500, Verdict::kFailed);
+  const std::string task = fixture.Get("a")->SerializeAsString();
+  const std::string events = Text(fixture.Events("a").value());
+  for (int round = 0; round < 2; ++round) {
+    log.PushOut();
+    EXPECT_EQ(fixture.Get("a")->SerializeAsString(), task);
+    EXPECT_EQ(Text(fixture.Events("a").value()), events);
+    fixture.Reopen();
+    EXPECT_EQ(fixture.Get("a")->SerializeAsString(), task);
+    EXPECT_EQ(Text(fixture.Events("a").value()), events);
+  }
+  // Said again while it waits, too.
+  ASSERT_TRUE(fixture.Retry("a").ok());
+  const std::string retried = Text(fixture.Events("a").value());
+  log.PushOut();
+  fixture.Reopen();
+  EXPECT_EQ(Text(fixture.Events("a").value()), retried);
 }
 
 TEST(Compaction, ATaskIsCarriedOnWhereNothingElseCounts) {

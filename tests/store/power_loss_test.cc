@@ -23,7 +23,8 @@ namespace {
 
 StoreFactory OnDisk(const std::shared_ptr<log::FakeDisk>& disk) {
   return [disk](StoreOptions options) {
-    options.max_body_bytes_in_memory = 500;  // Some bodies are read back.
+    options.max_body_bytes_in_memory = 500;  // Some bodies are read back,
+    options.min_stored_past_bytes = 100;     // and some pasts.
     return OpenLogStore(disk, options, {.segment_bytes = SampleHistory::kSegmentBytes});
   };
 }

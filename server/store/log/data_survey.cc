@@ -33,6 +33,8 @@ uint64_t ChangedTask(const Change& change) {
       return change.task_cancel_requested().order();
     case Change::kTaskForgotten:
       return change.task_forgotten().order();
+    case Change::kPastStored:
+      return change.past_stored().order();
     default:
       return 0;
   }
@@ -117,6 +119,13 @@ absl::Status Survey::OnRecord(Place place, const Record& record, uint64_t bytes)
 
 absl::Status Survey::OnIndexed(Place place, const Record& record, uint64_t bytes) {
   if (absl::Status parsed = Parse(place, record); !parsed.ok()) return parsed;
+  if (change_.has_past_stored()) {
+    const std::string name = rehearsal_.TaskName(ChangedTask(change_));
+    if (!name.empty())
+      Find(absl::StrCat(Where(place), ": lost: the result of ", name,
+                        ", and its events but those said elsewhere"));
+    return absl::OkStatus();
+  }
   if (!change_.has_task_added() || change_.task_added().body_bytes() == 0) {
     return Make(place, record.body, "", bytes);
   }

@@ -1,5 +1,6 @@
 #include "server/store/memory/change_check.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
@@ -45,8 +46,9 @@ bool IsPast(const TaskPast& past, v1::TaskState state) {
   const bool runs = state == v1::TASK_STATE_RUNNING;
   if (runs != (past.lease_token() != 0) || (runs && output.attempts().empty())) return false;
   // The latest event of a task is always kept: that of its state, or what it reported in it.
-  if (past.events().empty() || !IsNumber(static_cast<uint64_t>(past.next_sequence()))) return false;
-  const int64_t first = past.next_sequence() - past.events_size();
+  if (past.events().empty() != past.stored() || (past.stored() && !task::IsTerminal(state))) return false;
+  if (!IsNumber(static_cast<uint64_t>(past.next_sequence()))) return false;
+  const int64_t first = past.next_sequence() - std::max(1, past.events_size());
   if (first < 1) return false;
   for (int i = 0; i < past.events_size(); ++i) {
     const PastEvent& event = past.events(i);
@@ -96,6 +98,11 @@ absl::Status CheckMoved(const TaskMoved& moved) {
   }
   if (!v1::TaskResult().ParseFromString(moved.result())) return Impossible("a task's result is not readable");
   return absl::OkStatus();
+}
+
+absl::Status CheckStored(const PastStored& stored) {
+  if (stored.events() > 0 && stored.bytes() > 0) return absl::OkStatus();
+  return Impossible("nothing is stored of what a task has gone through");
 }
 
 absl::Status CheckQueue(const QueueSet& set) {
@@ -148,6 +155,8 @@ absl::Status CheckChange(const Change& change) {
     case Change::kTaskReported:
       if (!IsTime(change.task_reported().time())) return Impossible("a task reports at no time");
       return absl::OkStatus();
+    case Change::kPastStored:
+      return CheckStored(change.past_stored());
     case Change::kQueueSet:
       return CheckQueue(change.queue_set());
     case Change::kScriptPut:

@@ -125,6 +125,9 @@ void MemoryStore::Describe(const absl::StatusOr<Record*>& found, v1::TaskView vi
   }
   tasks.push_back((*found)->View(view));
   if (tasks.back()->body.empty()) deferred.wanted.push_back({(*found)->place, &tasks.back()->body});
+  if (view == v1::TASK_VIEW_FULL && (*found)->is_stored()) {
+    deferred.wanted.push_back({(*found)->history->stored.place, &tasks.back()->past});
+  }
 }
 
 MemoryStore::Call MemoryStore::AnswerTasks(std::shared_ptr<Snapshots> tasks,
@@ -239,24 +242,6 @@ void MemoryStore::Cancel(std::vector<ChangeRequest> requests,
   deferred.Run();
 }
 
-void MemoryStore::Retry(std::vector<ChangeRequest> requests,
-                        Callback<std::vector<absl::StatusOr<v1::Task>>> done) {
-  auto tasks = std::make_shared<Snapshots>();
-  tasks->reserve(requests.size());
-  Deferred deferred;
-  {
-    absl::MutexLock lock(&mu_);
-    const clock::Moment now = Now();
-    for (const ChangeRequest& request : requests) {
-      Describe(RetryOne(request, now, deferred), v1::TASK_VIEW_BASIC, *tasks, deferred);
-    }
-    deferred.push_back(AnswerTasks(std::move(tasks), std::move(done)));
-    MatchClaims(now, deferred);
-    Commit(deferred);
-  }
-  deferred.Run();
-}
-
 void MemoryStore::Delete(std::vector<ChangeRequest> requests, Callback<std::vector<absl::Status>> done) {
   std::vector<absl::Status> results;
   Deferred deferred;
@@ -335,6 +320,7 @@ void MemoryStore::List(ListRequest request, Callback<absl::StatusOr<ListPage>> d
       Describe(it->second, request.view, candidates->tasks, deferred);
       if (request.view == v1::TASK_VIEW_FULL) {
         bytes += it->second->body_size + candidates->tasks.back()->task.ByteSizeLong();
+        if (it->second->is_stored()) bytes += it->second->history->stored.bytes;
       }
       if (++it == queue->records.end()) {
         heap.pop_back();
@@ -374,6 +360,7 @@ WaitId MemoryStore::Watch(WatchRequest request, Callback<absl::StatusOr<EventBat
     absl::MutexLock lock(&mu_);
     id = next_wait_id_++;
     Record* record = Find(request.name);
+    bool is_stored = false;
     if (!refusal_.ok()) {
       batch = refusal_;
     } else if (record == nullptr) {
@@ -383,16 +370,19 @@ WaitId MemoryStore::Watch(WatchRequest request, Callback<absl::StatusOr<EventBat
       batch = OutOfRange(*record, request.after_sequence);
     } else {
       // From the start means from the first event that is kept.
-      const int64_t after = std::max(request.after_sequence, record->oldest_sequence() - 1);
-      if (after == record->latest_sequence() && !record->ended()) {
+      request.after_sequence = std::max(request.after_sequence, record->oldest_sequence() - 1);
+      is_stored = record->is_stored();
+      if (request.after_sequence == record->latest_sequence() && !record->ended()) {
         record->Grown().watchers.push_back(id);
         Recount(*record);
         watchers_.emplace(id, Watcher{record, std::move(request), std::move(done)});
         return id;
       }
-      batch = record->EventsAfter(after, request.max_events, request.max_bytes);
+      if (!is_stored)
+        batch = record->EventsAfter(request.after_sequence, request.max_events, request.max_bytes);
     }
-    deferred.push_back(Answer(std::move(done), std::move(batch)));
+    deferred.push_back(is_stored ? TellStored(*record, std::move(request), std::move(done), deferred)
+                                 : Answer(std::move(done), std::move(batch)));
     Commit(deferred);
   }
   deferred.Run();

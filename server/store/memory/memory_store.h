@@ -36,6 +36,7 @@
 namespace errand::store {
 
 class Change;
+class EndedPast;
 
 // A TaskStore that works in this process's memory. Without a journal the tasks are gone when it is; with one
 // every answer, and every event that somebody sees, is of what is safe there. Only a task that is claimed may
@@ -122,11 +123,13 @@ class MemoryStore final : public TaskStore {
   };
   // Callbacks to call once the mutex is released, with the reason why what they tell is not safe, or OK.
   using Call = absl::AnyInvocable<void(const absl::Status&)>;
-  // A body that the calls need.
+  // A body that the calls need, or a past that is stored.
   struct WantedBody {
     JournalPlace place;
     std::string* into;
   };
+  // What is stored of tasks, by where.
+  using Pasts = absl::flat_hash_map<JournalPlace, absl::StatusOr<EndedPast>>;
   struct Deferred {
     absl::InlinedVector<Call, 2> calls;
     absl::InlinedVector<Call, 2> at_once;  // Before the others, and not to wait for what is changed now.
@@ -197,8 +200,11 @@ class MemoryStore final : public TaskStore {
   // Of a task that has not ended.
   void CancelRecord(Record* record, const clock::Moment& now, Deferred& deferred)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<Record*> RetryOne(const ChangeRequest& request, const clock::Moment& now, Deferred& deferred)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<Record*> RetryOne(const ChangeRequest& request, Pasts& pasts, const clock::Moment& now,
+                                   Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // With what is stored of the tasks.
+  void RetryWith(Pasts pasts, std::vector<ChangeRequest> requests,
+                 Callback<std::vector<absl::StatusOr<v1::Task>>> done);
   // Tells whoever runs the task to stop.
   static void StopAttempt(const Record& record, Deferred& deferred);
   absl::Status DeleteOne(const ChangeRequest& request, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -231,6 +237,13 @@ class MemoryStore final : public TaskStore {
   void Count(Queue& queue, Kept kept, int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // With a journal a body need not be in memory.
   void DropBody(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What an ended task has gone through need not be, either (memory_store_past.cc): whether it is much, and
+  // what becomes of it then.
+  bool StoresPast(const Record& record) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void StorePast(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Has `done` called with events that are stored, which `deferred` is to read first.
+  static Call TellStored(const Record& record, WatchRequest request,
+                         Callback<absl::StatusOr<EventBatch>> done, Deferred& deferred);
 
   Record* Find(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Null, too, when the lease is not the task's.
@@ -344,8 +357,11 @@ class MemoryStore final : public TaskStore {
   JournalPlace LogScriptPut(ScriptVersion& version, const std::string& request_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogScriptDeleted(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // All of a task, with its body.
-  void LogAgain(Record& record, absl::string_view body) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // All of a task, with its body, and its past if that is stored.
+  void LogAgain(Record& record, absl::string_view body, absl::string_view past)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What is stored of it; keeps where.
+  void LogPast(Record& record, absl::string_view past) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The journal needs so much more of a task, or less.
   void CountLogged(Record& record, int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // It has so much where it says all of it.

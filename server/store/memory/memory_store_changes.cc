@@ -3,11 +3,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/store/errors.h"
+#include "server/store/memory/changes.pb.h"
 #include "server/store/memory/memory_store.h"
 #include "server/task/duration.h"
 #include "server/task/errors.h"
 
 namespace errand::store {
+namespace {
+
+constexpr absl::Duration kRetryDelay = absl::Seconds(1);
+
+}  // namespace
 
 absl::StatusOr<Record*> MemoryStore::FindForChange(const ChangeRequest& request) {
   if (absl::Status refused = CheckChanges(); !refused.ok()) return refused;
@@ -43,8 +49,8 @@ absl::StatusOr<Record*> MemoryStore::CancelOne(const ChangeRequest& request, con
   return record;
 }
 
-absl::StatusOr<Record*> MemoryStore::RetryOne(const ChangeRequest& request, const clock::Moment& now,
-                                              Deferred& deferred) {
+absl::StatusOr<Record*> MemoryStore::RetryOne(const ChangeRequest& request, Pasts& pasts,
+                                              const clock::Moment& now, Deferred& deferred) {
   const absl::StatusOr<Record*> found = FindForChange(request);
   if (!found.ok()) return found.status();
   Record* record = *found;
@@ -64,6 +70,17 @@ absl::StatusOr<Record*> MemoryStore::RetryOne(const ChangeRequest& request, cons
   absl::Status possible = CheckHandler(record->kind);
   if (possible.ok()) possible = CheckRoom(*queue, 1, record->bytes());
   if (!possible.ok()) return possible;
+  if (record->is_stored()) {
+    const auto past = pasts.find(record->history->stored.place);
+    if (past == pasts.end()) {
+      return task::TryAgain(
+          "TASK_CHANGED",
+          absl::StrCat("'", request.name, "' was retried at the same time, and has ended again"),
+          kRetryDelay);
+    }
+    if (!past->second.ok()) return past->second.status();
+    record->RestorePast(*std::move(past->second));
+  }
   queue->ended.erase(record->position);
   ended_.erase(record->position);
   queue->live_bytes += record->bytes();

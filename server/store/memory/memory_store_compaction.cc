@@ -75,6 +75,12 @@ class MemoryStore::Compaction {
     JournalPlace place;
     Change change;
   };
+  // What has to be read before a task is said again: its body, and what is stored of its past.
+  struct Unread {
+    std::string name;
+    JournalPlace place;
+    JournalPlace past;  // 0: nothing is.
+  };
 
   // The journal is there as long as the store, and these of its calls need no mutex.
   Journal& journal() ABSL_NO_THREAD_SAFETY_ANALYSIS { return *store_.journal_; }
@@ -111,51 +117,84 @@ class MemoryStore::Compaction {
 
   // Looks at what has been collected.
   absl::Status SayAgain() {
-    // Bodies that are not in memory are read without the mutex, which is why they are looked at twice.
-    std::vector<const Said*> unread;
-    std::vector<JournalPlace> places;
+    // What is not in memory is read without the mutex, which is why it is looked at twice.
+    std::vector<Unread> unread;
     {
       absl::MutexLock lock(&store_.mu_);
       if (!store_.refusal_.ok()) return store_.refusal_;
-      for (const Said& said : said_) {
-        if (!SayAgain(said)) continue;
-        unread.push_back(&said);
-        places.push_back(said.place);
-      }
-    }
-    if (!unread.empty()) {
-      const auto bodies = journal().ReadAttachments(places);
-      if (!bodies.ok()) return bodies.status();
-      absl::MutexLock lock(&store_.mu_);
-      for (size_t i = 0; i < unread.size(); ++i) {
-        Record* const record = Find(*unread[i]);
-        if (record == nullptr) continue;
-        store_.LogAgain(*record, (*bodies)[i]);
-        store_.journal_->EndGroup();
-      }
+      for (const Said& said : said_) SayAgain(said, unread);
     }
     said_.clear();
+    while (!unread.empty()) {
+      if (absl::Status read = ReadAndSayAgain(unread); !read.ok()) return read;
+    }
     return absl::OkStatus();
   }
 
-  // The task of which a part says all, if there is one.
-  Record* Find(const Said& said) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_) {
-    Record* const record = store_.Find(said.change.task_added().name());
-    return record != nullptr && record->place == said.place ? record : nullptr;
+  // Leaves those whose pasts have been stored meanwhile.
+  absl::Status ReadAndSayAgain(std::vector<Unread>& unread) {
+    std::vector<JournalPlace> places;
+    for (const Unread& task : unread) {
+      places.push_back(task.place);
+      if (task.past != 0) places.push_back(task.past);
+    }
+    Journal::Attachments read;
+    absl::Notification done;
+    std::unique_ptr<Journal::Reading> reading;
+    {
+      absl::MutexLock lock(&store_.mu_);
+      reading = store_.journal_->Hold(places);
+    }
+    reading->Start([&](Journal::Attachments attachments) {
+      read = std::move(attachments);
+      done.Notify();
+    });
+    done.WaitForNotification();
+    if (!read.ok()) return read.status();
+    absl::MutexLock lock(&store_.mu_);
+    std::vector<Unread> left;
+    auto attachment = read->begin();
+    for (const Unread& task : unread) {
+      const std::string body = std::move(*attachment++);
+      const std::string past = task.past == 0 ? "" : std::move(*attachment++);
+      Record* const record = Find(task.name, task.place);
+      if (record == nullptr) continue;
+      if (StoredAt(*record) != task.past && record->is_stored()) {
+        left.push_back({task.name, task.place, StoredAt(*record)});
+        continue;
+      }
+      store_.LogAgain(*record, body, past);
+      store_.journal_->EndGroup();
+    }
+    unread = std::move(left);
+    return absl::OkStatus();
   }
 
-  // Says again what is not said later and still counts. True: not yet, the task's body has to be read first.
-  bool SayAgain(const Said& said) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_) {
-    bool unread = false;
+  // The task of which that place says all, if there is one.
+  Record* Find(absl::string_view name, JournalPlace place) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_) {
+    Record* const record = store_.Find(name);
+    return record != nullptr && record->place == place ? record : nullptr;
+  }
+
+  static JournalPlace StoredAt(const Record& record) {
+    return record.is_stored() ? record.history->stored.place : 0;
+  }
+
+  // Says again what is not said later and still counts, or adds what has to be read for that.
+  void SayAgain(const Said& said, std::vector<Unread>& unread) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_) {
     switch (said.change.change_case()) {
       case Change::kTaskAdded: {
         const TaskAdded& added = said.change.task_added();
         if (!added.request_id().empty()) {
           SayRequestAgain(absl::StrCat(task::QueueOf(added.name()), "\n", added.request_id()), said.place);
         }
-        Record* const record = Find(said);
-        unread = record != nullptr && record->body == nullptr;
-        if (record != nullptr && !unread) store_.LogAgain(*record, record->body_view());
+        Record* const record = Find(added.name(), said.place);
+        if (record == nullptr) break;
+        if (record->body == nullptr) {
+          unread.push_back({added.name(), said.place, StoredAt(*record)});
+        } else {
+          store_.LogAgain(*record, record->body_view(), "");  // What has ended has no body in memory.
+        }
         break;
       }
       case Change::kScriptPut: {
@@ -174,7 +213,6 @@ class MemoryStore::Compaction {
         break;
     }
     store_.journal_->EndGroup();
-    return unread;
   }
 
   void SayRequestAgain(const std::string& key, JournalPlace place) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_) {

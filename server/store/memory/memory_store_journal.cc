@@ -24,7 +24,8 @@ void DescribeState(const Record& record, absl::Time now, absl::Time due, TaskMov
   moved.set_never_expires(record.expires() == absl::InfiniteFuture());
 }
 
-void DescribeMove(const Record& record, absl::Time now, absl::Time due, TaskMoved& moved) {
+// `with_result`: it is not stored apart.
+void DescribeMove(const Record& record, absl::Time now, absl::Time due, bool with_result, TaskMoved& moved) {
   DescribeState(record, now, due, moved);
   if (record.history == nullptr) return;
   const Output& output = record.history->output;
@@ -35,7 +36,7 @@ void DescribeMove(const Record& record, absl::Time now, absl::Time due, TaskMove
   if (output.usage.has_value()) output.usage.AddTo(*moved.mutable_usage());
   if (record.state == v1::TASK_STATE_RUNNING) {
     moved.set_lease_token(record.history->lease_token);
-  } else {
+  } else if (with_result) {
     moved.set_result(output.result);
   }
 }
@@ -73,7 +74,7 @@ void DescribeTask(const Record& record, TaskAdded& added) {
 Change& MemoryStore::NewChange() {
   change_arena_.Reset();
   // One large result does not hold its memory for ever.
-  if (change_bytes_.capacity() > kUsualChangeBytes) change_bytes_ = std::string();
+  if (change_bytes_.capacity() > kUsualChangeBytes) std::string().swap(change_bytes_);
   return *google::protobuf::Arena::CreateMessage<Change>(&change_arena_);
 }
 
@@ -89,7 +90,7 @@ void MemoryStore::LogAdded(Record& record, const std::string& request_id, absl::
   TaskAdded& added = *change.mutable_task_added();
   DescribeTask(record, added);
   added.set_request_id(request_id);
-  DescribeMove(record, record.create_time(), due, *added.mutable_first());
+  DescribeMove(record, record.create_time(), due, /*with_result=*/true, *added.mutable_first());
   record.place = Say(change, record.body_view());
   CountAdded(record, change_bytes_.size() + record.body_size + Journal::kOverhead);
   // What comes while the queue is long is read back when its time has come.
@@ -101,7 +102,7 @@ void MemoryStore::LogAdded(Record& record, const std::string& request_id, absl::
   }
 }
 
-void MemoryStore::LogAgain(Record& record, absl::string_view body) {
+void MemoryStore::LogAgain(Record& record, absl::string_view body, absl::string_view past) {
   Change& change = NewChange();
   TaskAdded& added = *change.mutable_task_added();
   DescribeTask(record, added);
@@ -119,6 +120,17 @@ void MemoryStore::LogAgain(Record& record, absl::string_view body) {
   record.place = Say(change, body);
   kept_bytes_ -= std::exchange(record.logged_bytes, 0);
   CountAdded(record, change_bytes_.size() + body.size() + Journal::kOverhead);
+  if (record.is_stored()) LogPast(record, past);
+}
+
+void MemoryStore::LogPast(Record& record, absl::string_view past) {
+  StoredPast& stored = record.history->stored;
+  Change& change = NewChange();
+  change.mutable_past_stored()->set_order(record.order);
+  change.mutable_past_stored()->set_events(stored.events);
+  change.mutable_past_stored()->set_bytes(stored.bytes);
+  stored.place = Say(change, past);
+  CountLogged(record, static_cast<int64_t>(change_bytes_.size() + past.size() + Journal::kOverhead));
 }
 
 void MemoryStore::CountAdded(Record& record, uint64_t bytes) {
@@ -138,7 +150,7 @@ void MemoryStore::LogMoved(Record& record, absl::Time now, absl::Time due) {
   if (journal_ == nullptr || record.revision == 1) return;
   Change& change = NewChange();
   change.mutable_task_moved()->set_order(record.order);
-  DescribeMove(record, now, due, *change.mutable_task_moved());
+  DescribeMove(record, now, due, /*with_result=*/!StoresPast(record), *change.mutable_task_moved());
   Say(change);
   CountLogged(record, static_cast<int64_t>(change_bytes_.size() + Journal::kOverhead));
 }

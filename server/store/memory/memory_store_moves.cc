@@ -94,6 +94,7 @@ void MemoryStore::End(Record* record, v1::TaskState state, const clock::Moment& 
   }
   Recount(*record);
   NotifyWatchers(record, deferred);
+  if (StoresPast(*record)) StorePast(record);
   if (queue->settings.has_retention()) ended_in_.push_back(queue);
 }
 

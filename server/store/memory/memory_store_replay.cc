@@ -66,6 +66,8 @@ absl::Status MemoryStore::Replay::Apply(JournalPlace place, absl::string_view te
       return Move(change.task_moved(), bytes);
     case Change::kTaskReported:
       return Report(change.task_reported());
+    case Change::kPastStored:
+      return StorePast(place, change.past_stored(), bytes);
     case Change::kTaskCancelRequested:
       return RequestCancel(change.task_cancel_requested().order());
     case Change::kTaskForgotten:
@@ -188,6 +190,33 @@ absl::Status MemoryStore::Replay::Move(const TaskMoved& moved, uint64_t bytes) {
   record->Replay(moved);
   store_.CountLogged(*record, static_cast<int64_t>(bytes));
   Entered(*record, moved);
+  return absl::OkStatus();
+}
+
+absl::Status MemoryStore::Replay::StorePast(JournalPlace place, const PastStored& past, uint64_t bytes) {
+  Record* const record = Find(past.order());
+  if (record == nullptr) return Missing("what a task has gone through is stored that is not there");
+  if (!record->ended()) return Impossible("what a task has gone through is stored before it has ended");
+  if (past.bytes() > bytes || past.events() >= record->history->next_sequence) {
+    return Impossible("what a task has gone through is stored, and more than that");
+  }
+  const int64_t less = record->DropPast(past.bytes());
+  record->history->stored.events = past.events();
+  record->history->stored.place = place;
+  store_.CountLogged(*record, static_cast<int64_t>(bytes) - less);
+  return absl::OkStatus();
+}
+
+absl::Status MemoryStore::Replay::ReadPast(Record* record) {
+  const StoredPast& stored = record->history->stored;
+  const Journal::Attachments read = store_.journal_->ReadAttachments({stored.place});
+  if (!read.ok()) return read.status();
+  const int64_t oldest = record->oldest_sequence();
+  absl::StatusOr<EndedPast> past = UnpackPast(read->front(), oldest, oldest + stored.events - 1);
+  if (!past.ok()) return Impossible(absl::StrCat("'", record->name(), "': ", past.status().message()));
+  record->RestorePast(*std::move(past));
+  store_.CountLogged(
+      *record, -record->TrimEvents(store_.options_.max_task_events, store_.options_.max_task_event_bytes));
   return absl::OkStatus();
 }
 
@@ -378,6 +407,10 @@ absl::Status MemoryStore::Replay::Finish() {
 
 absl::Status MemoryStore::Replay::Place(Record* record) {
   Queue* const queue = record->queue;
+  if (record->is_stored() && !record->history->events.empty()) {
+    if (absl::Status read = ReadPast(record); !read.ok()) return read;
+  }
+  if (record->ended()) record->EndIsKept();
   store_.CountNew(*record);
   if (record->ended()) {
     record->history->ended = InstantOf(record->history->output.end.get());

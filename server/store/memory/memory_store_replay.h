@@ -44,6 +44,8 @@ class MemoryStore::Replay {
   absl::Status Add(JournalPlace place, const TaskAdded& added, uint64_t bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   absl::Status Move(const TaskMoved& moved, uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  absl::Status StorePast(JournalPlace place, const PastStored& past, uint64_t bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   absl::Status Report(const TaskReported& reported) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   // Gives the table of names the new records but the last `left`.
   absl::Status Name(size_t left) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
@@ -71,6 +73,8 @@ class MemoryStore::Replay {
   void Await(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   // Puts the task where it belongs by its state, but for its waiting line.
   absl::Status Place(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  // Of a task that was stored, and has moved since.
+  absl::Status ReadPast(Record* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   // The server that ran it is gone.
   absl::Status Interrupt(Record* record, Deferred& deferred) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
 

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <new>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "server/store/memory/changes.pb.h"
 #include "server/store/memory/lineage.h"
@@ -34,10 +36,30 @@ int64_t MemoryOfError(const std::shared_ptr<const google::rpc::Status>& error) {
   return error == nullptr ? 0 : MemoryOf(*error);
 }
 
+// The first of `count` events, up to `max_events`, and of more than one at most `max_bytes`. `ended`: all.
+EventBatch TakeEvents(int64_t count, int max_events, int64_t max_bytes,
+                      absl::FunctionRef<std::shared_ptr<const v1::TaskEvent>(int64_t)> event_at) {
+  EventBatch batch;
+  const int64_t limit = std::min<int64_t>(max_events, count);
+  int64_t taken = 0;
+  for (int64_t bytes = 0; taken < limit; ++taken) {
+    std::shared_ptr<const v1::TaskEvent> event = event_at(taken);
+    bytes += static_cast<int64_t>(event->ByteSizeLong());
+    if (bytes > max_bytes && taken > 0) break;
+    batch.events.push_back(std::move(event));
+  }
+  batch.ended = taken == count;
+  return batch;
+}
+
 }  // namespace
 
 v1::Task Snapshot::Complete() && {
   UnpackBody(body, kind, view, task);
+  if (EndedPast stored; !past.empty() && stored.ParseFromString(past) && stored.events_size() > 0) {
+    v1::StateChange& end = *stored.mutable_events()->rbegin()->mutable_state();
+    if (end.has_result()) *task.mutable_result() = std::move(*end.mutable_result());
+  }
   return std::move(task);
 }
 
@@ -120,7 +142,8 @@ int64_t Record::MemoryBytes() const {
 
 int64_t Record::oldest_sequence() const {
   if (history == nullptr) return 1;
-  return history->next_sequence - static_cast<int64_t>(history->events.size() - history->dropped);
+  return history->next_sequence - static_cast<int64_t>(history->events.size() - history->dropped) -
+         history->stored.events;
 }
 
 TaskSpec Record::Spec() const {
@@ -270,16 +293,75 @@ int64_t Record::AddReport(v1::TaskEvent event, bool replaces, absl::Time now, si
   const auto made = std::make_shared<const v1::TaskEvent>(std::move(event));
   Add({made}, made);
   bytes += LoggedBytes(events.back());
-  while (events.size() - past.dropped > max_events ||
-         (past.event_bytes > max_bytes && events.size() - past.dropped > 1)) {
-    bytes -= LoggedBytes(events[past.dropped]);
+  return bytes - TrimEvents(max_events, max_bytes);
+}
+
+int64_t Record::TrimEvents(size_t max_events, int64_t max_bytes) {
+  auto& events = history->events;
+  size_t& dropped = history->dropped;
+  int64_t bytes = 0;
+  while (events.size() - dropped > max_events ||
+         (history->event_bytes > max_bytes && events.size() - dropped > 1)) {
+    bytes += LoggedBytes(events[dropped]);
     DropOldestEvent();
   }
-  if (past.dropped > max_events) {
-    events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(past.dropped));
-    past.dropped = 0;
+  if (dropped > max_events) {
+    events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(dropped));
+    dropped = 0;
   }
   return bytes;
+}
+
+int64_t Record::PastBytes() const {
+  return history->event_bytes + static_cast<int64_t>(history->output.result.size());
+}
+
+std::string Record::PackPast() const {
+  EndedPast past;
+  const size_t size = history->events.size();
+  for (size_t i = history->dropped; i < size; ++i) {
+    const KeptEvent& event = history->events[i];
+    *past.add_events() = event.made != nullptr
+                             ? *event.made
+                             : *Make(event, history->next_sequence - static_cast<int64_t>(size - i));
+  }
+  return past.SerializeAsString();
+}
+
+int64_t Record::DropPast(uint32_t packed_bytes) {
+  int64_t bytes = 0;
+  for (const KeptEvent& event : history->events) bytes += LoggedBytes(event);
+  history->stored.bytes = packed_bytes;
+  history->stored.events = static_cast<uint32_t>(latest_sequence() - oldest_sequence() + 1);
+  history->events = std::vector<KeptEvent>();
+  history->dropped = 0;
+  history->event_bytes = 0;
+  std::string().swap(history->output.result);  // An assignment would keep the memory.
+  return bytes;
+}
+
+void Record::EndIsKept() {
+  if (is_stored() || history->events.size() > history->dropped) return;
+  history->events.push_back(
+      {nullptr, absl::ToUnixNanos(history->output.end.get()), history->output.attempt_count, state});
+}
+
+void Record::RestorePast(EndedPast past) {
+  std::vector<KeptEvent> events;
+  events.reserve(static_cast<size_t>(past.events_size()) + history->events.size() - history->dropped);
+  for (v1::TaskEvent& event : *past.mutable_events()) {
+    events.push_back({std::make_shared<const v1::TaskEvent>(std::move(event))});
+    history->event_bytes += MemoryOfEvent(events.back());
+  }
+  const bool is_present = history->events.empty();
+  if (is_present && !events.empty() && events.back().made->state().has_result()) {
+    history->output.result = events.back().made->state().result().SerializeAsString();
+  }
+  std::move(history->events.begin() + static_cast<std::ptrdiff_t>(history->dropped), history->events.end(),
+            std::back_inserter(events));
+  history->events = std::move(events);
+  history->dropped = 0;
+  history->stored = {};
 }
 
 void Record::DropOldestEvent() {
@@ -372,6 +454,7 @@ void Record::DescribePast(TaskPast& past) const {
   past.set_tries(history->tries);
   past.set_lease_token(history->lease_token);
   past.set_cancel_requested(history->cancel_requested);
+  past.set_stored(is_stored());
 }
 
 void Record::Add(KeptEvent event, std::shared_ptr<const v1::TaskEvent> made) {
@@ -405,7 +488,8 @@ void Record::AddOutcome(v1::StateChange& change) const {
 }
 
 void Record::KeepEnd() {
-  if (!ended()) return;
+  // That of one that is stored is made.
+  if (!ended() || history->events.empty()) return;
   KeptEvent& end = history->events.back();
   if (end.made != nullptr) return;
   end.made = Make(end, latest_sequence());
@@ -414,23 +498,39 @@ void Record::KeepEnd() {
 
 EventBatch Record::EventsAfter(int64_t sequence, int max_events, int64_t max_bytes) {
   History& past = Grown();
-  EventBatch batch;
-  const auto first =
-      past.events.begin() + static_cast<std::ptrdiff_t>(past.dropped) + (sequence + 1 - oldest_sequence());
-  const auto limit = first + std::min<int64_t>(max_events, past.events.end() - first);
-  auto event = first;
-  for (int64_t bytes = 0; event != limit; ++event) {
-    std::shared_ptr<const v1::TaskEvent> made =
-        event->made != nullptr ? event->made : Make(*event, past.next_sequence - (past.events.end() - event));
-    bytes += static_cast<int64_t>(made->ByteSizeLong());
-    if (bytes > max_bytes && !batch.events.empty()) break;
-    batch.events.push_back(std::move(made));
-  }
-  batch.ended = ended() && event == past.events.end();
+  EventBatch batch = TakeEvents(past.next_sequence - 1 - sequence, max_events, max_bytes, [&](int64_t i) {
+    const int64_t next = sequence + 1 + i;
+    const KeptEvent& event = *(past.events.end() - (past.next_sequence - next));
+    const std::shared_ptr<const v1::TaskEvent> made = event.made != nullptr ? event.made : Make(event, next);
+    return made;
+  });
+  batch.ended &= ended();
   if (!batch.events.empty()) {
     past.read_sequence = std::max(past.read_sequence, batch.events.back()->sequence());
   }
   return batch;
+}
+
+absl::StatusOr<EndedPast> UnpackPast(absl::string_view bytes, int64_t oldest_sequence,
+                                     int64_t latest_sequence) {
+  EndedPast past;
+  bool fits = past.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
+              past.events_size() == latest_sequence - oldest_sequence + 1;
+  for (int i = 0; fits && i < past.events_size(); ++i)
+    fits = past.events(i).sequence() == oldest_sequence + i;
+  if (fits) return past;
+  return absl::DataLossError("what a task has gone through is not what was stored of it");
+}
+
+EventBatch StoredEventsAfter(EndedPast& past, int64_t sequence, int max_events, int64_t max_bytes) {
+  const int first = static_cast<int>(
+      std::find_if(past.events().begin(), past.events().end(),
+                   [sequence](const v1::TaskEvent& event) { return event.sequence() > sequence; }) -
+      past.events().begin());
+  return TakeEvents(past.events_size() - first, max_events, max_bytes, [&](int64_t i) {
+    return std::make_shared<const v1::TaskEvent>(
+        std::move(*past.mutable_events(first + static_cast<int>(i))));
+  });
 }
 
 }  // namespace errand::store

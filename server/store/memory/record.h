@@ -19,6 +19,7 @@
 
 namespace errand::store {
 
+class EndedPast;
 class TaskAdded;
 class TaskMoved;
 class TaskPast;
@@ -37,12 +38,20 @@ struct KeptEvent {
   v1::TaskState state = v1::TASK_STATE_UNSPECIFIED;
 };
 
+// Where the journal has the events of a task that has ended, and its result: an EndedPast.
+struct StoredPast {
+  JournalPlace place = 0;
+  uint32_t bytes = 0;
+  uint32_t events = 0;
+};
+
 // What a task has gone through, and what only some have. Most of the tasks that wait have gone through
 // nothing yet but being queued, and have no History: that keeps them small.
 struct History {
   Output output;
   int32_t tries = 0;  // Attempts since the last Retry.
 
+  StoredPast stored;  // `place` 0: events and result are here.
   std::vector<KeptEvent> events;
   size_t dropped = 0;  // So many of `events` at the front are empty: erased together, not one by one.
   int64_t next_sequence = 1;
@@ -85,6 +94,7 @@ struct Snapshot {
   task::HandlerKind kind = task::HandlerKind::kLua;
   v1::TaskView view = v1::TASK_VIEW_BASIC;
   std::string body;  // Empty until it was read.
+  std::string past;  // The same of one that is stored, where the view has the result.
 
   // The task as clients see it.
   v1::Task Complete() &&;
@@ -159,7 +169,24 @@ struct Record {
   // What Restore needs. There is a history.
   void DescribePast(TaskPast& past) const;
   // Up to `max_events` events after a sequence that is in range, and of more than one at most `max_bytes`.
+  // They are not stored.
   EventBatch EventsAfter(int64_t sequence, int max_events, int64_t max_bytes);
+
+  // Of one that has ended.
+  bool is_stored() const { return history != nullptr && history->stored.place != 0; }
+  // What events and result take in memory, about.
+  int64_t PastBytes() const;
+  // An EndedPast, encoded.
+  std::string PackPast() const;
+  // They are stored from now on, but for the place, and not here. Returns what the journal has of them so far
+  // and needs no more.
+  int64_t DropPast(uint32_t packed_bytes);
+  // Has them here again: of one that is stored, or, as moves are made again, was so before its latest events.
+  void RestorePast(EndedPast past);
+  // Of one that has ended: makes its last event again if all were lost, as after a repair.
+  void EndIsKept();
+  // Drops the oldest events where there are more. Returns how many bytes a journal needs less of them.
+  int64_t TrimEvents(size_t max_events, int64_t max_bytes);
   // The history, made now if there is none.
   History& Grown();
 
@@ -225,6 +252,12 @@ struct Record {
   // Where the rest begins: the id, the ordering key, and, of one that names a script, the ScriptVersion*.
   char rest_[4];
 };
+
+// What is stored of a task with these sequences. DATA_LOSS if that is not what it is.
+absl::StatusOr<EndedPast> UnpackPast(absl::string_view bytes, int64_t oldest_sequence,
+                                     int64_t latest_sequence);
+// As Record::EventsAfter, of what is stored.
+EventBatch StoredEventsAfter(EndedPast& past, int64_t sequence, int max_events, int64_t max_bytes);
 
 }  // namespace errand::store
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/store/log/data_folder.h"
@@ -129,6 +130,41 @@ TEST_F(DataFolder, ATaskWhoseRecordIsDamagedIsLostAndNamed) {
     EXPECT_EQ(OpenAndList(disk), Without(task.uid));
     EXPECT_TRUE(Check(*disk).status.ok()) << "after the server was there";
   }
+}
+
+TEST_F(DataFolder, ATasksResultIsLostAloneWhereThatIsDamaged) {
+  const auto disk = std::make_shared<FakeDisk>();
+  {
+    StoreFixture fixture(SmallStoreOn(disk));
+    ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("a")).ok());
+    const Lease lease = fixture.Claim().at(0).lease;
+    fixture.Log(lease, std::string(2'000, 'l'));
+    ASSERT_TRUE(fixture.Finish(lease, Verdict::kSucceeded).ok());
+    // Until the segment has an index.
+    const auto has_index = [&] {
+      const std::vector<std::string> names = *disk->List();
+      return absl::c_linear_search(names, IndexName(1));
+    };
+    for (int i = 0; !has_index(); ++i) {
+      ASSERT_LT(i, 1'000);
+      ASSERT_TRUE(fixture.Submit(Padded(i)).ok());
+    }
+  }
+  const std::string segment = SegmentName(1);
+  std::string contents = disk->Contents(segment);
+  const size_t at = contents.rfind("lllll");  // Of what is stored; the report stands before it.
+  contents[at] = 'X';
+  disk->SetContents(segment, contents);
+  const Said checked = Check(*disk);
+  EXPECT_TRUE(absl::IsDataLoss(checked.status));
+  EXPECT_THAT(checked.lines, Contains(AllOf(HasSubstr(segment), HasSubstr("lost: the result of "),
+                                            HasSubstr("queues/default/tasks/a"))));
+  EXPECT_TRUE(Repair(*disk).status.ok());
+  StoreFixture fixture(SmallStoreOn(disk));
+  EXPECT_EQ(fixture.State("a"), v1::TASK_STATE_SUCCEEDED);
+  const EventBatch events = *fixture.Events("a").value();
+  EXPECT_EQ(events.events.size(), 4u) << "they were said one by one before";
+  EXPECT_TRUE(events.ended);
 }
 
 TEST_F(DataFolder, WithoutItsIndexATaskThatIsLostIsKnownByItsChanges) {

@@ -42,10 +42,12 @@ class Opener {
   const absl::Status& status() const { return status_; }
   StoreUnderTest Open(const StoreOptions& options) {
     StoreUnderTest opened;
+    StoreOptions with = options;
+    with.min_stored_past_bytes = 0;
     auto journal = log::LogJournal::Open(disk_, {.segment_bytes = SampleHistory::kSegmentBytes});
     status_ = journal.status();
     if (!journal.ok()) return opened;
-    auto store = MemoryStore::Open(options, *std::move(journal));
+    auto store = MemoryStore::Open(with, *std::move(journal));
     status_ = store.status();
     if (!store.ok()) return opened;
     opened.run_alarms = [store = store->get()] { store->RunAlarms(); };

@@ -1,5 +1,6 @@
 #include "tests/store/log/made_changes.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/store/memory/body.h"
 #include "server/store/memory/changes.pb.h"
+#include "server/task/state.h"
 
 namespace errand::store {
 namespace {
@@ -87,6 +89,7 @@ class Changes {
     v1::TaskState state = v1::TASK_STATE_QUEUED;
     int32_t attempts = 0;
     int32_t revision = 1;
+    int64_t next_sequence = 1;
     bool forgotten = false;
   };
 
@@ -99,6 +102,8 @@ class Changes {
       AddTask(*change.mutable_task_added());
     } else if (kind < 6) {
       SayAgain(*known, *change.mutable_task_added());
+    } else if (kind == 10 && task::IsTerminal(known->state)) {
+      Store(*known, *change.mutable_past_stored());
     } else if (kind < 11) {
       Move(*known, *change.mutable_task_moved());
     } else if (kind == 11 && input_.Flag(known->state == v1::TASK_STATE_RUNNING)) {
@@ -241,7 +246,8 @@ class Changes {
       event.mutable_event()->mutable_log()->set_message("line");
     }
     if (input_.Wrong()) past.clear_events();
-    past.set_next_sequence(input_.Number(dropped + events + 1));
+    known.next_sequence = dropped + events + 1;
+    past.set_next_sequence(input_.Number(known.next_sequence));
     past.set_tries(first.tries());
     past.set_lease_token(lease_token);
     past.set_cancel_requested(input_.Byte() % 4 == 0);
@@ -269,6 +275,7 @@ class Changes {
 
   void Enter(Known& known, v1::TaskState state, TaskMoved& moved) {
     known.state = state;
+    ++known.next_sequence;
     if (known.state == v1::TASK_STATE_RUNNING) ++known.attempts;
     if (!known.key.empty() && known.key_position == 0) known.key_position = next_position_++;
     moved.set_state(known.state);
@@ -286,10 +293,27 @@ class Changes {
       moved.set_lease_token(input_.Number(next_token_++));
   }
 
+  void Store(const Known& known, PastStored& stored) {
+    EndedPast past;
+    const int64_t events = std::min<int64_t>(1 + input_.Byte() % 3, known.next_sequence - 1);
+    for (int64_t i = known.next_sequence - events; i < known.next_sequence; ++i) {
+      v1::TaskEvent& event = *past.add_events();
+      event.set_sequence(input_.Number(i));
+      event.set_task(known.name);
+      event.mutable_state()->set_state(known.state);
+      if (i + 1 == known.next_sequence) event.mutable_state()->mutable_result()->set_data("data");
+    }
+    body_ = past.SerializeAsString();
+    stored.set_order(input_.Number(known.order));
+    stored.set_events(input_.Number(static_cast<uint32_t>(events)));
+    stored.set_bytes(input_.Number(static_cast<uint32_t>(body_.size())));
+  }
+
   void Report(Known& known, TaskReported& reported) {
     reported.set_order(input_.Number(known.order));
     reported.set_time(Time());
     reported.set_replaces(input_.Byte() % 4 == 0);
+    if (!reported.replaces()) ++known.next_sequence;
     v1::TaskEvent& event = *reported.mutable_event();
     switch (input_.Byte() % 4) {
       case 0:
