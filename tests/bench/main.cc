@@ -44,7 +44,8 @@ constexpr Scenario kScenarios[] = {{"create_task", MeasureCreateTask},
                                    {"week", MeasureWeek},
                                    {"scripts", MeasureScripts},
                                    {"parking", MeasureParking},
-                                   {"stopping", MeasureStopping}};
+                                   {"stopping", MeasureStopping},
+                                   {"soak", MeasureSoak}};
 
 // All scenarios unless some are named.
 void Run(const Options& options, const std::vector<std::string>& wanted, bool json) {
@@ -85,6 +86,9 @@ int main(int argc, char** argv) {
                "startup: with 10,000,000 tasks as well, which takes 5 GB of disk and maybe as much memory");
   app.add_flag("--whole_week", options.whole_week,
                "week: with all of its 60,000,000 tasks, which takes a quarter of an hour");
+  app.add_option("--soak_minutes", options.soak_minutes, "soak: how long")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
   CLI::Option* rounds =
       app.add_option("--rounds", options.rounds, "Measurements each figure is the median of")
           ->check(CLI::Range(1, 1000));

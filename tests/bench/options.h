@@ -17,6 +17,7 @@ struct Options {
   absl::Duration duration = absl::Seconds(2);
   bool ten_million = false;  // startup: with so many tasks as well.
   bool whole_week = false;   // week: all of its tasks.
+  int soak_minutes = 2;
 };
 
 }  // namespace errand::bench

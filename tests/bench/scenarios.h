@@ -60,6 +60,9 @@ Table MeasureParking(const Options& options);
 // How soon a runaway's slot is usable again, and how scripts share the workers.
 Table MeasureStopping(const Options& options);
 
+// Whether a server's memory stays what it is while it is used for long.
+Table MeasureSoak(const Options& options);
+
 }  // namespace errand::bench
 
 #endif  // ERRAND_TESTS_BENCH_SCENARIOS_H_
