@@ -45,6 +45,11 @@ void HoldOutAgainst(const std::string& name, const std::string& source, int coun
                     absl::Duration duration = absl::Seconds(3)) {
   ServerProcess server({"--lua_workers=2", absl::StrCat("--memory_limit=", kServerMiB, "MiB"),
                         absl::StrCat("--lua_memory_limit=", kScriptsMiB, "MiB")});
+  {
+    Canary alone(server, Canary::Work::kRuns);
+    absl::SleepFor(absl::Seconds(1));  // For its figures.
+    alone.Finish(absl::StrCat(name, ", before"));
+  }
   int64_t most_of_server = 0;
   int64_t most_of_workers = 0;
   {
