@@ -53,7 +53,6 @@ class MemoryStore::Compaction {
     {
       absl::MutexLock lock(&store_.mu_);
       counts = MayCount();
-      store_.LogPartDropped(part_);
       for (const auto& [name, queue] : store_.queues_) {
         if (queue->revision != 0) store_.LogQueue(*queue);
       }
@@ -65,6 +64,12 @@ class MemoryStore::Compaction {
     }
     if (counts) {
       if (absl::Status read = Read(); !read.ok()) return StoreFailure(read);
+    }
+    {
+      // Last: until then the part is needed, and missed if it is not there.
+      absl::MutexLock lock(&store_.mu_);
+      store_.LogPartDropped(part_);
+      store_.journal_->EndGroup();
     }
     if (absl::Status synced = Sync(); !synced.ok()) return synced;
     return StoreFailure(journal().DropPart(part_));
