@@ -105,6 +105,7 @@ Measurement MeasureTasks(int outstanding, absl::Duration duration) {
   if (!disk.ok()) Fail(disk.status().message());
   const auto files = SegmentFiles::Open(disk->get(), {});
   if (!files.ok()) Fail(files.status().message());
+  if (const absl::Status started = (*files)->Start(Place()); !started.ok()) Fail(started.message());
   Committer committer(files->get(), Place());
   LogWriter writer(&committer, 1, (*files)->segment_bytes());
   // The first segments are being made meanwhile.

@@ -6,7 +6,9 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -179,6 +181,55 @@ TEST_F(DataFolderTest, AFlippedByteIsRefusedNamedAndRepaired) {
   EXPECT_TRUE(IsThere(server(), "first"));
   EXPECT_FALSE(IsThere(server(), "second"));
   EXPECT_TRUE(IsThere(server(), "third"));
+}
+
+TEST_F(DataFolderTest, ASegmentThatIsCutShortOrDeletedAfterACleanStopIsNamedAndNothingIsChanged) {
+  Pause();
+  for (const char* id : {"first", "second", "third"}) AddWaiting(id);
+  EXPECT_EQ(server().Stop(), 0);
+  const std::string segment = "0000000000000001.segment";
+  const std::string whole = folder() + "-whole";
+  std::filesystem::copy(folder(), whole);
+  const auto damage = [&](const std::function<void(const std::string& file)>& how) {
+    std::filesystem::remove_all(folder());
+    std::filesystem::copy(whole, folder());
+    how(folder() + "/" + segment);
+    const auto list = [&] {
+      std::map<std::string, uintmax_t> files;
+      for (const auto& entry : std::filesystem::directory_iterator(folder()))
+        files[entry.path().filename()] = entry.file_size();
+      return files;
+    };
+    const auto before = list();
+    const Finished refused = RunProgram({kErranddPath, "--listen=127.0.0.1:0", "--data_dir=" + folder()});
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.errors.find(segment), std::string::npos) << refused.errors;
+    const Finished checked = Run("--check_data");
+    EXPECT_EQ(checked.exit_code, 1);
+    EXPECT_NE(checked.output.find(segment + ", byte "), std::string::npos) << checked.output;
+    const std::string to = folder() + "-backup";
+    const Finished copied = Run("--backup_data=" + to);
+    EXPECT_EQ(copied.exit_code, 1);
+    EXPECT_NE(copied.errors.find(segment), std::string::npos) << copied.errors;
+    std::filesystem::remove_all(to);
+    EXPECT_EQ(list(), before);
+  };
+  damage([](const std::string& file) { std::filesystem::remove(file); });
+  damage([](const std::string& file) { std::filesystem::resize_file(file, 0); });
+  damage([](const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    std::filesystem::resize_file(file, bytes.find("queues/paused/tasks/second"));
+  });
+  std::filesystem::remove_all(whole);
+
+  const Finished repaired = Run("--repair_data");
+  EXPECT_EQ(repaired.exit_code, 0) << repaired.errors;
+  EXPECT_NE(repaired.output.find(segment + ", byte "), std::string::npos) << repaired.output;
+  EXPECT_EQ(Run("--check_data").exit_code, 0);
+  StartAgain();
+  EXPECT_TRUE(IsThere(server(), "first"));
+  EXPECT_FALSE(IsThere(server(), "second"));
 }
 
 TEST(DataFolderFlags, NeedAFolderAndAreNotMixed) {

@@ -136,6 +136,8 @@ void Committer::Run() {
     for (Callback& done : work.for_written) done(StoreFailure(status));
     const bool due = work.syncs() || closing || clock::Instant::Now() >= unsynced_since_ + max_unsynced_;
     if (status.ok() && due) status = Sync();
+    // If that fails a start knows less of what there has to be.
+    if (status.ok() && closing && synced() != Place()) (void)files_->SayEnd(synced());
     if (!status.ok()) {
       absl::MutexLock lock(&mu_);
       status_ = status;
@@ -167,6 +169,9 @@ absl::Status Committer::WriteAll(const std::vector<Chunk>& chunks) {
         file_ = *std::move(file);
         return absl::OkStatus();
       });
+      // From now on it is missed if it is not there.
+      const Place first{chunk.place.segment, kSegmentHeaderBytes};
+      if (begun.ok()) begun = WithSpace([&] { return files_->SayEnd(first); });
       if (!begun.ok()) return begun;
       segment_ = chunk.place.segment;
     }
@@ -183,6 +188,11 @@ absl::Status Committer::Sync() {
   const Place end = written();
   if (end == synced()) return absl::OkStatus();
   if (absl::Status synced = file_->Sync(); !synced.ok()) return synced;
+  // What is behind the size that the file was made with would not be missed if it were cut off.
+  if (end.offset > files_->segment_bytes()) {
+    absl::Status said = WithSpace([&] { return files_->SayEnd(end); });
+    if (!said.ok()) return said;
+  }
   unsynced_since_ = clock::Instant::InfiniteFuture();
   absl::MutexLock lock(&mu_);
   synced_ = end;

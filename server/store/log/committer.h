@@ -32,8 +32,8 @@ class Committer {
  public:
   using Callback = absl::AnyInvocable<void(const absl::Status&)>;
 
-  // All that was written before is durable; `synced` is where it ends. `files` is borrowed. What nobody waits
-  // for is synced after at most `max_unsynced`.
+  // All that was written before is durable; `synced` is where it ends. `files` is borrowed, and started. What
+  // nobody waits for is synced after at most `max_unsynced`.
   Committer(SegmentFiles* files, Place synced, absl::Duration max_unsynced = absl::Milliseconds(50));
   // Writes and syncs what there is; every callback has been called when it returns. A disk that is full is
   // waited for no longer.

@@ -6,16 +6,20 @@
 //   see where the log begins, and that the segment before is not there
 //   copy what is new of all segments, up to the last one, where the whole groups end
 //   is the first still there? then it was all the time: done. Else without it, once more
+//
+// What END says before all that has to be in the copy.
 #include "server/store/log/data_backup.h"
 
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/store/log/end_file.h"
 #include "server/store/log/record_format.h"
 #include "server/store/log/segment_files.h"
 #include "server/store/log/segment_reader.h"
@@ -58,6 +62,8 @@ class Backup {
   absl::Status CopySegment(uint64_t number, uint64_t end);
   // Of segments that are gone now; whether there were any.
   absl::StatusOr<bool> DropCopies();
+  // That a copy was made as large as it is.
+  static absl::Status SayBytes(uint64_t number, const Copy& copy);
   absl::Status Finish();
 
   const FileSystem& from_;
@@ -104,11 +110,9 @@ absl::StatusOr<bool> Backup::HasBegun(uint64_t number) const {
   const absl::StatusOr<std::unique_ptr<File>> file = from_.OpenToRead(SegmentName(number));
   if (absl::IsNotFound(file.status())) return false;
   if (!file.ok()) return file.status();
-  std::string bytes(kSegmentHeaderBytes, '\0');
-  const absl::StatusOr<size_t> read = (*file)->Read(0, absl::MakeSpan(bytes));
-  if (!read.ok()) return read.status();
-  SegmentHeader header;
-  return ParseSegmentHeader({bytes.data(), *read}, header) && header.number == number;
+  const absl::StatusOr<std::optional<SegmentHeader>> header = ReadHeader(**file, number);
+  if (!header.ok()) return header.status();
+  return header->has_value();
 }
 
 absl::StatusOr<bool> Backup::IsLast(uint64_t number, uint64_t listed) const {
@@ -210,10 +214,22 @@ absl::StatusOr<bool> Backup::DropCopies() {
   return dropped;
 }
 
+absl::Status Backup::SayBytes(uint64_t number, const Copy& copy) {
+  absl::StatusOr<std::optional<SegmentHeader>> header = ReadHeader(*copy.file, number);
+  if (!header.ok()) return header.status();
+  if (!header->has_value()) return absl::OkStatus();  // The check of the copy will say it.
+  (*header)->file_bytes = copy.bytes;
+  return copy.file->Write(0, FormatSegmentHeader(**header));
+}
+
 absl::Status Backup::Finish() {
   for (const auto& [number, copy] : copies_) {
+    if (absl::Status said = SayBytes(number, copy); !said.ok()) return said;
     if (absl::Status synced = copy.file->Sync(); !synced.ok()) return synced;
   }
+  absl::StatusOr<EndFile> end = EndFile::Open(&to_);
+  if (!end.ok()) return end.status();
+  if (absl::Status said = end->Say(this->end()); !said.ok()) return said;
   // The first one last: what is interrupted is no log that could be taken for a whole one.
   finished_ = true;
   for (auto it = copies_.rbegin(); it != copies_.rend(); ++it) {
@@ -225,17 +241,30 @@ absl::Status Backup::Finish() {
 }
 
 absl::Status Backup::Run() {
+  const absl::StatusOr<Place> end = ReadEnd(from_);
+  if (!end.ok() && !absl::IsNotFound(end.status())) return end.status();
+  const Place said = end.value_or(Place());
   for (int pass = 0; pass < kMaxPasses; ++pass) {
     if (absl::Status passed = Pass(); !passed.ok()) return passed;
     const absl::StatusOr<bool> dropped = DropCopies();
     if (!dropped.ok()) return dropped.status();
-    if (!*dropped && !copies_.empty()) return Finish();
     if (*dropped) continue;
+    if (!copies_.empty()) return this->end() < said ? EndsEarly(this->end(), said) : Finish();
     const auto range = FindRange();
     if (!range.ok()) return range.status();
-    const absl::StatusOr<bool> begun = HasBegun(range->first);
+    const auto [first, last] = *range;
+    const absl::StatusOr<bool> begun = HasBegun(first);
     if (!begun.ok()) return begun.status();
-    if (!*begun) return absl::NotFoundError("there is no log yet that could be copied");
+    if (*begun) continue;
+    const absl::StatusOr<bool> exists = Exists(first);
+    if (!exists.ok()) return exists.status();
+    if (first != 0 && !*exists) continue;  // It has gone meanwhile.
+    if (last > first || (first != 0 && first <= said.segment)) {
+      return absl::DataLossError(
+          absl::StrCat(SegmentName(first), " is damaged at byte 0: it had begun, and has no header"));
+    }
+    if (said != Place()) return EndsEarly({}, said);
+    return absl::NotFoundError("there is no log yet that could be copied");
   }
   return absl::UnavailableError("the server drops segments faster than they can be copied; try again");
 }
@@ -245,6 +274,7 @@ void Backup::Undo() {
     (void)to_.Remove(UnfinishedSegmentName(number));
     if (finished_) (void)to_.Remove(SegmentName(number));
   }
+  (void)to_.Remove(kEndName);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 // behind those there are, and a last change that says that all before them may be missing. They are called
 // `N.segment.unfinished` until all of them are durable. Then a file `N.repair` says so, N being the first of
 // them: from then on the repair is only gone on with. What is older is moved aside, the new segments get
-// their names, and the file goes.
+// their names, and the file goes. At last END, which until then says less, says where the new log ends.
 #include "server/store/log/data_repair.h"
 
 #include <memory>
@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/store/log/data_survey.h"
+#include "server/store/log/end_file.h"
 #include "server/store/log/log_journal.h"
 #include "server/store/log/record_format.h"
 #include "server/store/log/segment_reader.h"
@@ -57,8 +58,8 @@ class NewLog {
     auto file = folder_.Open(UnfinishedSegmentName(next_.segment));
     if (!file.ok()) return file.status();
     file_ = *std::move(file);
-    buffer_ = FormatSegmentHeader(
-        {.version = kFormatVersion, .number = next_.segment, .previous_end = previous_end});
+    header_ = {.version = kFormatVersion, .number = next_.segment, .previous_end = previous_end};
+    buffer_ = FormatSegmentHeader(header_);
     written_ = 0;
     return absl::OkStatus();
   }
@@ -70,6 +71,8 @@ class NewLog {
   }
   absl::Status EndSegment() {
     absl::Status ended = Flush();
+    header_.file_bytes = written_;
+    if (ended.ok()) ended = file_->Write(0, FormatSegmentHeader(header_));
     return ended.ok() ? file_->Sync() : ended;
   }
 
@@ -77,6 +80,7 @@ class NewLog {
   const uint64_t segment_bytes_;
   Place next_;
   std::unique_ptr<File> file_;
+  SegmentHeader header_;
   std::string buffer_;  // What is to be written next.
   uint64_t written_ = 0;
 };
@@ -139,6 +143,11 @@ absl::StatusOr<bool> GoOn(FileSystem& folder, SayLine say) {
   return false;
 }
 
+absl::Status SayEnd(FileSystem& folder, Place place) {
+  absl::StatusOr<EndFile> end = EndFile::Open(&folder);
+  return end.ok() && place != Place() ? end->Say(place) : end.status();
+}
+
 absl::Status MoveIndexesAside(FileSystem& folder, const std::vector<std::string>& indexes, SayLine say) {
   for (const std::string& name : indexes) {
     if (absl::Status renamed = folder.Rename(name, DamagedName(name)); !renamed.ok()) return renamed;
@@ -157,6 +166,8 @@ absl::Status RepairData(FileSystem& folder, SayLine say, uint64_t segment_bytes)
   if (!survey.ok()) return survey.status();
   for (const std::string& line : survey->Lines()) say(line);
   if (survey->fine()) {
+    if (absl::Status said = *gone_on ? SayEnd(folder, survey->log.end) : absl::OkStatus(); !said.ok())
+      return said;
     say(*gone_on ? "nothing is damaged any more" : "nothing is damaged; nothing was changed");
     return absl::OkStatus();
   }
@@ -183,6 +194,7 @@ absl::Status RepairData(FileSystem& folder, SayLine say, uint64_t segment_bytes)
   if (!after.ok()) return after.status();
   if (!after->fine())
     return absl::DataLossError(absl::StrCat("the new log is damaged, too: ", after->findings[0]));
+  if (absl::Status said = SayEnd(folder, after->log.end); !said.ok()) return said;
   say("repaired: the server starts with");
   for (const std::string& line : after->Lines()) say(line);
   return absl::OkStatus();

@@ -255,6 +255,9 @@ std::vector<std::string> DataSurvey::Lines() const {
                  "it is safe"
                : "the end: whole",
   };
+  if (log.segments > 0 && !log.end_unknown.empty()) {
+    lines.back() += absl::StrCat(", as far as the segments say: ", log.end_unknown);
+  }
   lines.insert(lines.end(), findings.begin(), findings.end());
   return lines;
 }

@@ -129,11 +129,19 @@ absl::Status LogJournal::Read(Visit visit) {
       });
   if (!end.ok()) return end.status();
   end_ = *end;
+  return absl::OkStatus();
+}
+
+absl::Status LogJournal::Start() {
+  if (end_.not_begun != 0) {
+    if (absl::Status released = files_->Release(end_.not_begun); !released.ok()) return released;
+  }
+  if (absl::Status started = files_->Start(end_.end); !started.ok()) return started;
   indexer_ = std::make_unique<JobThread>();
   reader_ = std::make_unique<JobThread>();
-  committer_ = std::make_unique<Committer>(files_.get(), end->end);
-  writer_ = std::make_unique<LogWriter>(committer_.get(), end->next_segment, files_->segment_bytes());
-  for (const uint64_t segment : end->without_index) {
+  committer_ = std::make_unique<Committer>(files_.get(), end_.end);
+  writer_ = std::make_unique<LogWriter>(committer_.get(), end_.next_segment, files_->segment_bytes());
+  for (const uint64_t segment : end_.without_index) {
     if (segment + kSegmentsWithoutIndex <= writer_->segment()) BuildIndexOf(segment);
   }
   return absl::OkStatus();
@@ -189,6 +197,8 @@ uint64_t LogJournal::OldestPart() const {
 }
 
 uint64_t LogJournal::PartOf(JournalPlace place) const { return Unpack(place).segment; }
+
+std::string LogJournal::PartName(uint64_t part) const { return SegmentName(part); }
 
 absl::Status LogJournal::ReadPart(uint64_t part, Visit visit) {
   const auto visit_change = [&visit](Place place, const Record& record, uint64_t bytes) {

@@ -28,6 +28,7 @@ class LogJournal final : public Journal {
   ~LogJournal() override;
 
   absl::Status Read(Visit visit) override;
+  absl::Status Start() override;
   JournalPlace Append(absl::string_view change, absl::string_view attachment) override;
   void EndGroup() override;
   bool IsSynced() const override;
@@ -42,6 +43,7 @@ class LogJournal final : public Journal {
   uint64_t PartBytes() const override { return LogWriter::UsedBytes(files_->segment_bytes()); }
   uint64_t OldestPart() const override;
   uint64_t PartOf(JournalPlace place) const override;
+  std::string PartName(uint64_t part) const override;
   absl::Status ReadPart(uint64_t part, Visit visit) override;
   absl::Status DropPart(uint64_t part) override;
   bool IsLow() const override { return files_->IsLow(); }
@@ -61,7 +63,7 @@ class LogJournal final : public Journal {
 
   const std::unique_ptr<SegmentFiles> files_;
   LogEnd end_;
-  // From Read on. Destroyed from the last to the first: the committer's callbacks have the others do
+  // From Start on. Destroyed from the last to the first: the committer's callbacks have the others do
   // something.
   std::unique_ptr<JobThread> indexer_;
   std::unique_ptr<JobThread> reader_;

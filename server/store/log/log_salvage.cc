@@ -1,7 +1,7 @@
 // Where a segment's records end is known from the header of the next one, or from its index; of the last one
-// as far as its marks say. Up to there all must be whole. Behind a record that is not the next one is looked
-// for at every place where one could begin: a record's place is part of its checksum, so none is found that
-// was not written there.
+// as far as END and its marks say. Up to there all must be whole. Behind a record that is not the next one is
+// looked for at every place where one could begin: a record's place is part of its checksum, so none is found
+// that was not written there.
 #include "server/store/log/log_salvage.h"
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/store/log/end_file.h"
 #include "server/store/log/segment_files.h"
 #include "server/store/log/segment_index.h"
 #include "server/store/log/segment_reader.h"
@@ -108,6 +109,7 @@ class Salvage {
   const FileSystem& folder_;
   SalvageVisitor& visitor_;
   Salvaged salvaged_;
+  Place said_;  // By END: the log reaches as far at the least.
   std::set<uint64_t> segments_;
   std::set<uint64_t> indexes_;
 };
@@ -119,15 +121,20 @@ absl::Status Salvage::Scan() {
     if (const uint64_t number = SegmentNumber(name); number != 0) segments_.insert(number);
     if (const uint64_t number = IndexNumber(name); number != 0) indexes_.insert(number);
   }
+  const absl::StatusOr<Place> said = ReadEnd(folder_);
+  if (!said.ok() && !absl::IsNotFound(said.status())) return said.status();
+  said_ = said.value_or(Place());
+  salvaged_.end_unknown = std::string(said.status().message());
+  salvaged_.last = said_.segment;
   if (segments_.empty()) return absl::OkStatus();
   // What a part that was dropped has left.
   indexes_.erase(indexes_.begin(), indexes_.lower_bound(*segments_.begin()));
   const uint64_t last = *segments_.rbegin();
   std::string bytes;
   if (absl::Status read = ReadAll(folder_, SegmentName(last), bytes); !read.ok()) return read;
-  const bool begun = HeaderOf(bytes, last).has_value() || indexes_.contains(last) ||
+  const bool begun = HeaderOf(bytes, last).has_value() || indexes_.contains(last) || last <= said_.segment ||
                      FindRecord(bytes, last, kSegmentHeaderBytes, bytes.size()) != 0;
-  salvaged_.last = last;
+  salvaged_.last = std::max(salvaged_.last, last);
   if (!begun) segments_.erase(last);
   return absl::OkStatus();
 }
@@ -136,6 +143,7 @@ absl::StatusOr<Salvaged> Salvage::Run() {
   if (absl::Status scanned = Scan(); !scanned.ok()) return scanned;
   std::set<uint64_t> numbers = segments_;
   numbers.insert(indexes_.begin(), indexes_.end());
+  if (numbers.empty() && said_.segment != 0) numbers.insert(said_.segment);
   if (numbers.empty()) return salvaged_;
   salvaged_.first = *numbers.begin();
   salvaged_.last = std::max(salvaged_.last, *numbers.rbegin());
@@ -146,6 +154,9 @@ absl::StatusOr<Salvaged> Salvage::Run() {
     if (read.ok()) read = segments_.contains(number) ? ReadOne(number) : ReadMissing(number);
     if (!read.ok()) return read;
     previous = number;
+  }
+  if (previous < said_.segment) {
+    if (absl::Status read = ReadGap(previous, said_.segment + 1); !read.ok()) return read;
   }
   return salvaged_;
 }
@@ -200,11 +211,10 @@ absl::StatusOr<uint64_t> Salvage::EndByNext(uint64_t number) {
   if (segments_.contains(next)) {
     const absl::StatusOr<std::unique_ptr<File>> file = folder_.OpenToRead(SegmentName(next));
     if (!file.ok()) return file.status();
-    std::string bytes(kSegmentHeaderBytes, '\0');
-    const absl::StatusOr<size_t> read = (*file)->Read(0, absl::MakeSpan(bytes));
-    if (!read.ok()) return read.status();
-    const std::optional<SegmentHeader> header = HeaderOf({bytes.data(), *read}, next);
-    if (header.has_value() && header->previous_end.segment == number) return header->previous_end.offset;
+    const absl::StatusOr<std::optional<SegmentHeader>> header = ReadHeader(**file, next);
+    if (!header.ok()) return header.status();
+    if (header->has_value() && (*header)->previous_end.segment == number)
+      return (*header)->previous_end.offset;
   }
   std::string bytes;
   if (!indexes_.contains(next) || !LoadIndex(folder_, next, bytes).ok()) return uint64_t{0};
@@ -230,7 +240,10 @@ absl::Status Salvage::ReadOne(uint64_t number) {
     }
   } else {
     absl::Status said = visitor_.OnDamage(
-        {name, 0, "the header is damaged; nothing is lost by that: the records say where they are"});
+        {name, 0,
+         bytes.size() < kSegmentHeaderBytes
+             ? absl::StrCat("it is cut off: it has ", bytes.size(), " bytes, less than its header")
+             : "the header is damaged; nothing is lost by that: the records say where they are"});
     if (!said.ok()) return said;
   }
 
@@ -257,7 +270,18 @@ absl::Status Salvage::ReadOne(uint64_t number) {
     if (!said.ok()) return said;
     end = seen->offset;
   }
+  if (said_.segment == number) end = std::max(*end, said_.offset);
+  if (header.has_value() && bytes.size() < header->file_bytes) {
+    const bool end_known = by_next || index.whole || said_.segment == number;
+    absl::Status said = visitor_.OnDamage(
+        {name, bytes.size(),
+         absl::StrCat("it is cut off: it had ", header->file_bytes, " bytes; ",
+                      end_known ? "records that were cut off are named next"
+                                : "what was there is not known, nor whether anything was")});
+    if (!said.ok()) return said;
+  }
   salvaged_.bytes += *end;
+  salvaged_.end = {number, *end};
   if (absl::Status read = ReadRecords(bytes, number, *end, index); !read.ok()) return read;
   if (!index.whole) return absl::OkStatus();
   const bool agrees = index.next == index.entries.size() && index.end.offset == *end &&

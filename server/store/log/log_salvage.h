@@ -38,7 +38,10 @@ struct Salvaged {
   uint64_t bytes = 0;    // Where the segments' records end, added up.
   uint64_t first = 0;    // The number of the first segment; 0 if there is none.
   uint64_t last = 0;     // The highest that was used.
+  Place end;             // Where the last segment's records end.
   bool torn = false;     // Behind the log's end are remains of a write that was interrupted.
+  // Why it is not known from END how far the log has to reach; empty if it is.
+  std::string end_unknown;
 };
 
 // Reads every byte of every segment and index, and all records that are whole, in order, whatever is between

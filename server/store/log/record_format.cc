@@ -17,12 +17,14 @@ constexpr size_t kTypeAt = 16;
 constexpr size_t kFlagsAt = 17;
 constexpr uint8_t kContinues = 1;
 
-// A segment's header: magic | u32 version | u32 checksum | u64 number | u64, u64 previous end | zeros.
+// A segment's header: magic | u32 version | u32 checksum | u64 number | u64, u64 previous end | u64 bytes of
+// the file | zeros.
 constexpr absl::string_view kMagic("errandlg", 8);
 constexpr size_t kVersionAt = 8;
 constexpr size_t kHeaderCrcAt = 12;
 constexpr size_t kNumberAt = 16;
 constexpr size_t kPreviousEndAt = 24;
+constexpr size_t kFileBytesAt = 40;
 
 uint32_t RecordCrc(absl::string_view record, Place place) {
   char where[16];
@@ -98,6 +100,7 @@ std::string FormatSegmentHeader(const SegmentHeader& header) {
   PutLittleEndian(header.number, bytes.data() + kNumberAt);
   PutLittleEndian(header.previous_end.segment, bytes.data() + kPreviousEndAt);
   PutLittleEndian(header.previous_end.offset, bytes.data() + kPreviousEndAt + 8);
+  PutLittleEndian(header.file_bytes, bytes.data() + kFileBytesAt);
   PutLittleEndian(HeaderCrc(bytes), bytes.data() + kHeaderCrcAt);
   return bytes;
 }
@@ -110,6 +113,7 @@ bool ParseSegmentHeader(absl::string_view bytes, SegmentHeader& header) {
   header.number = GetLittleEndian<uint64_t>(bytes.data() + kNumberAt);
   header.previous_end.segment = GetLittleEndian<uint64_t>(bytes.data() + kPreviousEndAt);
   header.previous_end.offset = GetLittleEndian<uint64_t>(bytes.data() + kPreviousEndAt + 8);
+  header.file_bytes = GetLittleEndian<uint64_t>(bytes.data() + kFileBytesAt);
   return true;
 }
 

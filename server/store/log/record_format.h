@@ -70,6 +70,8 @@ struct SegmentHeader {
   uint64_t number = 0;
   // Where the log ended when this segment began. All before that is durable, and is all there ever will be.
   Place previous_end;
+  // The file was made so large, and only grows; 0: not known, an earlier server has made it.
+  uint64_t file_bytes = 0;
 };
 
 // The kSegmentHeaderBytes that a segment starts with.

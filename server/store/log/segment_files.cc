@@ -78,8 +78,16 @@ absl::StatusOr<std::unique_ptr<SegmentFiles>> SegmentFiles::Open(FileSystem* fil
   std::unique_ptr<SegmentFiles> files(new SegmentFiles(file_system, std::move(options)));
   if (absl::Status scanned = files->Scan(); !scanned.ok()) return scanned;
   files->LookAtSpace();
-  files->maker_ = std::thread([files = files.get()] { files->KeepOneSpare(); });
   return files;
+}
+
+absl::Status SegmentFiles::Start(Place end) {
+  if (absl::Status removed = RemoveLeftovers(); !removed.ok()) return removed;
+  // On a full disk a folder that has no END yet gets one with the next segment.
+  const absl::Status said = end == Place() ? absl::OkStatus() : SayEnd(end);
+  if (!said.ok() && !absl::IsResourceExhausted(said)) return said;
+  maker_ = std::thread([this] { KeepOneSpare(); });
+  return absl::OkStatus();
 }
 
 SegmentFiles::~SegmentFiles() {
@@ -95,6 +103,9 @@ absl::Status SegmentFiles::Scan() {
   const absl::StatusOr<std::vector<std::string>> names = file_system_->List();
   if (!names.ok()) return names.status();
   if (absl::Status whole = CheckNoRepair(*names); !whole.ok()) return whole;
+  absl::StatusOr<EndFile> end = EndFile::Open(file_system_);
+  if (!end.ok()) return end.status();
+  end_ = std::make_unique<EndFile>(*std::move(end));
   absl::MutexLock lock(&mu_);
   for (const std::string& name : *names) {
     if (const uint64_t number = SegmentNumber(name); number != 0) {
@@ -104,14 +115,19 @@ absl::Status SegmentFiles::Scan() {
     } else if (absl::EndsWith(name, kSpareSuffix) || absl::EndsWith(name, kUnfinishedSuffix)) {
       const absl::StatusOr<bool> kept = KeepSpare(name);
       if (!kept.ok()) return kept.status();
-      if (*kept) continue;
-      if (absl::Status removed = file_system_->Remove(name); !removed.ok()) return removed;
+      if (!*kept) leftovers_.push_back(name);
     }
   }
   spare_wanted_ = spares_.empty();
   for (const std::string& name : *names) {
     const uint64_t number = IndexNumber(name);
-    if (number == 0 || segments_.contains(number)) continue;
+    if (number != 0 && !segments_.contains(number)) leftovers_.push_back(name);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SegmentFiles::RemoveLeftovers() const {
+  for (const std::string& name : leftovers_) {
     if (absl::Status removed = file_system_->Remove(name); !removed.ok()) return removed;
   }
   return absl::OkStatus();
@@ -170,8 +186,10 @@ absl::StatusOr<std::shared_ptr<File>> SegmentFiles::Begin(uint64_t number, Place
   absl::StatusOr<std::unique_ptr<File>> opened = file_system_->Open(name);
   if (!opened.ok()) return opened.status();
   const std::shared_ptr<File> file = *std::move(opened);
-  const std::string header =
-      FormatSegmentHeader({.version = kFormatVersion, .number = number, .previous_end = previous_end});
+  const absl::StatusOr<uint64_t> size = file->Size();
+  if (!size.ok()) return size.status();
+  const std::string header = FormatSegmentHeader(
+      {.version = kFormatVersion, .number = number, .previous_end = previous_end, .file_bytes = *size});
   if (absl::Status written = file->Write(0, header); !written.ok()) return written;
   if (absl::Status synced = file->Sync(); !synced.ok()) return synced;
   if (absl::Status synced = file_system_->SyncFolder(); !synced.ok()) return synced;

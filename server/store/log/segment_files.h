@@ -16,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "server/clock/condition_variable.h"
+#include "server/store/log/end_file.h"
 #include "server/store/log/file_system.h"
 #include "server/store/log/record_format.h"
 
@@ -54,12 +55,17 @@ struct SegmentOptions {
 // and the next segment's file. Any thread.
 class SegmentFiles {
  public:
-  // `file_system` is borrowed. Spares that are there are kept, but for those that are not whole.
+  // `file_system` is borrowed. Looks at what there is, and changes nothing before Start.
   static absl::StatusOr<std::unique_ptr<SegmentFiles>> Open(FileSystem* file_system, SegmentOptions options);
   ~SegmentFiles();
 
   SegmentFiles(const SegmentFiles&) = delete;
   SegmentFiles& operator=(const SegmentFiles&) = delete;
+
+  // The log that is there ends at `end`: all before that is durable, and nothing is missing. From now on
+  // files are made, renamed and removed; spares that are there are kept, but for those that are not whole.
+  // Once.
+  absl::Status Start(Place end);
 
   FileSystem& file_system() const { return *file_system_; }
   uint64_t segment_bytes() const { return options_.segment_bytes; }
@@ -81,6 +87,11 @@ class SegmentFiles {
   // and the disk is full: may be tried again.
   absl::StatusOr<std::shared_ptr<File>> Begin(uint64_t number, Place previous_end);
 
+  // Where the log was synced up to, at the least, says the file END; segment 0 if it says nothing. SayEnd has
+  // it say more, durably; RESOURCE_EXHAUSTED: may be tried again. From Start on for one thread at a time.
+  Place said_end() const { return end_->place(); }
+  absl::Status SayEnd(Place place) { return end_->Say(place); }
+
   // Puts an index beside a segment.
   absl::Status AddIndex(uint64_t number, absl::string_view index) const;
 
@@ -92,6 +103,7 @@ class SegmentFiles {
       : file_system_(file_system), options_(std::move(options)) {}
 
   absl::Status Scan();
+  absl::Status RemoveLeftovers() const;
   // Of a spare that an earlier server has left: false if it is of no use.
   absl::StatusOr<bool> KeepSpare(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A file of zeros; its name.
@@ -103,6 +115,9 @@ class SegmentFiles {
 
   FileSystem* const file_system_;
   const SegmentOptions options_;
+  std::unique_ptr<EndFile> end_;  // Constant.
+  // Of earlier servers, and of no use: removed by Start.
+  std::vector<std::string> leftovers_;
 
   std::atomic<Space> space_{Space::kEnough};
   std::atomic<bool> full_{false};

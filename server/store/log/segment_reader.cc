@@ -24,6 +24,10 @@ absl::Status Damaged(uint64_t number, uint64_t offset, absl::string_view what) {
   return absl::DataLossError(absl::StrCat(SegmentName(number), " is damaged at byte ", offset, ": ", what));
 }
 
+absl::Status CutOff(uint64_t number, uint64_t size, uint64_t expected) {
+  return Damaged(number, size, absl::StrCat("it ends there, and had ", expected, " bytes"));
+}
+
 // What the marks from `offset` on say was synced.
 Place FindSynced(absl::string_view bytes, uint64_t number, uint64_t offset) {
   Place synced;
@@ -48,6 +52,15 @@ void AppendSyncMark(Place synced, Place place, std::string& out) {
                out);
 }
 
+absl::StatusOr<std::optional<SegmentHeader>> ReadHeader(const File& file, uint64_t number) {
+  std::string bytes(kSegmentHeaderBytes, '\0');
+  const absl::StatusOr<size_t> read = file.Read(0, absl::MakeSpan(bytes));
+  if (!read.ok()) return read.status();
+  SegmentHeader header;
+  const bool whole = ParseSegmentHeader({bytes.data(), *read}, header) && header.number == number;
+  return whole ? std::optional(header) : std::nullopt;
+}
+
 absl::StatusOr<SegmentEnd> ReadSegment(const File& file, uint64_t number, Visit visit) {
   const absl::StatusOr<uint64_t> size = file.Size();
   if (!size.ok()) return size.status();
@@ -70,6 +83,8 @@ absl::StatusOr<SegmentEnd> ReadSegment(const File& file, uint64_t number, Visit 
     }
     return absl::NotFoundError(absl::StrCat(SegmentName(number), " had not begun"));
   }
+
+  if (bytes.size() < header.file_bytes) return CutOff(number, bytes.size(), header.file_bytes);
 
   SegmentEnd end;
   end.previous_end = header.previous_end;
@@ -108,6 +123,12 @@ absl::StatusOr<SegmentEnd> ReadSegment(const File& file, uint64_t number, Visit 
                                 synced.segment == number ? synced.offset : bytes.size(), " had been synced"));
   }
   return end;
+}
+
+absl::Status CheckNotCutOff(const File& file, uint64_t number, uint64_t bytes) {
+  const absl::StatusOr<uint64_t> size = file.Size();
+  if (!size.ok()) return size.status();
+  return *size < bytes ? CutOff(number, *size, bytes) : absl::OkStatus();
 }
 
 }  // namespace errand::store::log

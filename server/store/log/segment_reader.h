@@ -2,6 +2,7 @@
 #define ERRAND_SERVER_STORE_LOG_SEGMENT_READER_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -32,12 +33,19 @@ struct SegmentEnd {
   Place previous_end;
 };
 
+// The header of segment `number`; none if there is no whole one of its own number.
+absl::StatusOr<std::optional<SegmentHeader>> ReadHeader(const File& file, uint64_t number);
+
 // Reads the records of segment `number`, group by group, but for the marks.
 //
 // NOT_FOUND: the segment had not begun when the server that made it ended. DATA_LOSS, naming segment and
-// offset: what is there now is not what was once synced, as far as the segment itself knows; the next one
-// knows where it ended. FAILED_PRECONDITION: it is of another format version.
+// offset: what is there now is not what was once synced, as far as the segment itself knows, or its file is
+// smaller than it was made; the next one knows where it ended. FAILED_PRECONDITION: it is of another format
+// version.
 absl::StatusOr<SegmentEnd> ReadSegment(const File& file, uint64_t number, Visit visit);
+
+// DATA_LOSS, naming segment and offset: the file of segment `number` does not have these bytes any more.
+absl::Status CheckNotCutOff(const File& file, uint64_t number, uint64_t bytes);
 
 }  // namespace errand::store::log
 

@@ -48,8 +48,11 @@ class Journal {
   virtual ~Journal() = default;
 
   // Reads all the changes that are kept; before anything else, once. What `visit` answers ends the reading if
-  // it is not OK. DATA_LOSS, saying where: something is missing that was safe.
+  // it is not OK. DATA_LOSS, saying where: something is missing that was safe. Changes nothing.
   virtual absl::Status Read(Visit visit) = 0;
+  // What was read is all there should be: from now on the journal is changed, and what is below may be
+  // called, FirstPart and PartName also before.
+  virtual absl::Status Start() = 0;
 
   // Adds a change to the group; where it will stand. Copies both.
   virtual JournalPlace Append(absl::string_view change, absl::string_view attachment = {}) = 0;
@@ -81,6 +84,8 @@ class Journal {
   virtual uint64_t OldestPart() const = 0;
   // The part that a place is in.
   virtual uint64_t PartOf(JournalPlace place) const = 0;
+  // What users know it by.
+  virtual std::string PartName(uint64_t part) const = 0;
   // Its changes, or why they cannot be read, as Read has it. Any thread, without the mutex.
   virtual absl::Status ReadPart(uint64_t part, Visit visit) = 0;
   virtual absl::Status DropPart(uint64_t part) = 0;

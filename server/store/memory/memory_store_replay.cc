@@ -48,7 +48,7 @@ absl::Status MemoryStore::Replay::Run() {
       });
   if (!read.ok()) return read;
   if (first_part > dropped_part_ + 1) {
-    return absl::DataLossError(absl::StrCat("part ", dropped_part_ + 1, " of the journal is missing"));
+    return absl::DataLossError(absl::StrCat(store_.journal_->PartName(dropped_part_ + 1), " is missing"));
   }
   return Finish();
 }
@@ -384,6 +384,7 @@ absl::Status MemoryStore::Replay::Finish() {
   store_.first_log_position_ = store_.next_log_position_;
   store_.dropped_part_ = dropped_part_;
 
+  if (absl::Status started = store_.journal_->Start(); !started.ok()) return started;
   Deferred deferred;
   std::vector<Queue*> queues;
   for (const auto& [name, queue] : store_.queues_) queues.push_back(queue.get());

@@ -31,6 +31,7 @@ constexpr uint64_t kSegmentBytes = 8 << 10;
 
 void Write(const std::vector<MadeChange>& changes, log::FakeDisk& disk) {
   auto files = *log::SegmentFiles::Open(&disk, {.segment_bytes = kSegmentBytes});
+  if (!files->Start(log::Place()).ok()) std::abort();
   log::Committer committer(files.get(), log::Place());
   log::LogWriter writer(&committer, 1, kSegmentBytes);
   for (const MadeChange& made : changes) {

@@ -93,7 +93,7 @@ TEST(DataBackup, OfADamagedFolderIsNotKept) {
   }
   for (const uint64_t segment : {1, 2, 3}) {
     for (const size_t at : {20, 4200}) {
-      const auto damaged = CopyOf(*disk);
+      const auto damaged = disk->Copy();
       Flip(*damaged, SegmentName(segment), at);
       FakeDisk copy;
       const absl::Status refused = Backup(*damaged, copy);

@@ -52,14 +52,6 @@ inline TaskStates OpenAndList(std::shared_ptr<FakeDisk> disk) {
   return StatesOf(fixture);
 }
 
-// The same files; what is done to them is not done to `disk`.
-inline std::shared_ptr<FakeDisk> CopyOf(const FakeDisk& disk) {
-  auto copy = std::make_shared<FakeDisk>();
-  const std::vector<std::string> names = *disk.List();
-  for (const std::string& name : names) copy->SetContents(name, disk.Contents(name));
-  return copy;
-}
-
 inline void Flip(FakeDisk& disk, const std::string& name, size_t offset) {
   std::string contents = disk.Contents(name);
   contents.at(offset) = static_cast<char>(contents.at(offset) ^ 0x20);

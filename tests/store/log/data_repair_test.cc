@@ -51,7 +51,7 @@ class DataFolder : public ::testing::Test {
   }
 
   FakeDisk& disk() { return *disk_; }
-  std::shared_ptr<FakeDisk> copy() const { return CopyOf(*disk_); }
+  std::shared_ptr<FakeDisk> copy() const { return disk_->Copy(); }
   const TaskStates& states() const { return states_; }
   const std::vector<std::string>& segments() const { return segments_; }
   const std::string& first() const { return segments_.front(); }

@@ -103,6 +103,16 @@ void FakeDisk::WaitUntilSynced(const std::string& name) const {
   mu_.Await(absl::Condition(&is_synced));
 }
 
+std::shared_ptr<FakeDisk> FakeDisk::Copy() const {
+  auto copy = std::make_shared<FakeDisk>();
+  absl::MutexLock lock(&mu_);
+  absl::MutexLock copy_lock(&copy->mu_);
+  for (const auto& [name, inode] : folder_) {
+    copy->folder_[name] = std::make_shared<Inode>(Inode{inode->bytes, inode->bytes});
+  }
+  return copy;
+}
+
 std::string FakeDisk::Contents(const std::string& name) const {
   absl::MutexLock lock(&mu_);
   return folder_.at(name)->bytes;

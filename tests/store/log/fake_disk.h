@@ -45,6 +45,8 @@ class FakeDisk final : public FileSystem {
   void WaitForFile(absl::string_view suffix) const;
   void WaitUntilSynced(const std::string& name) const;
 
+  // The same files, at one moment: as they are when a server that uses them is killed.
+  std::shared_ptr<FakeDisk> Copy() const;
   // A file's bytes as they are read now, for tests that damage them.
   std::string Contents(const std::string& name) const;
   void SetContents(const std::string& name, std::string contents);

@@ -15,6 +15,7 @@
 #include "absl/synchronization/notification.h"
 #include "server/store/log/committer.h"
 #include "server/store/log/crc32c.h"
+#include "server/store/log/end_file.h"
 #include "server/store/log/log_reader.h"
 #include "server/store/log/log_writer.h"
 #include "server/store/log/posix_file_system.h"
@@ -27,6 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 namespace errand::store::log {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -48,6 +50,10 @@ class Log {
       return absl::OkStatus();
     });
     if (!end.ok()) return end.status();
+    if (end->not_begun != 0) {
+      EXPECT_TRUE(log->files_->Release(end->not_begun).ok());
+    }
+    if (absl::Status started = log->files_->Start(end->end); !started.ok()) return started;
     log->end_ = *end;
     log->committer_ = std::make_unique<Committer>(log->files_.get(), end->end);
     log->writer_ = std::make_unique<LogWriter>(log->committer_.get(), end->next_segment, kSegmentBytes);
@@ -191,6 +197,7 @@ TEST(LogTest, ARecycledFilesOldRecordsAreNotReadAgain) {
   FakeDisk disk;
   {
     auto files = *SegmentFiles::Open(&disk, {.segment_bytes = kSegmentBytes});
+    ASSERT_TRUE(files->Start(Place()).ok());
     {
       Committer committer(files.get(), Place());
       LogWriter writer(&committer, 1, kSegmentBytes);
@@ -218,16 +225,19 @@ TEST(LogTest, ARecycledFileDoesNotComeBackUnderItsFormerName) {
       log->Append({"with a mark"});
       ASSERT_TRUE(log->Sync().ok());
     }
+    (*Log::Open(&disk))->Append({"in the second"});
+    const Place end = (*Log::Open(&disk))->end().end;
     {
       auto files = *SegmentFiles::Open(&disk, {.segment_bytes = kSegmentBytes});
       ASSERT_TRUE(files->Release(1).ok());
       disk.FailAfter(3, absl::UnavailableError("no power"));  // Behind its new header, the folder's sync.
-      ASSERT_FALSE(files->Begin(2, Place()).ok());
+      ASSERT_FALSE(files->Begin(3, end).ok());
     }
     std::mt19937_64 random(seed);
     disk.LosePower(random);
     const auto log = Log::Open(&disk);
-    EXPECT_TRUE(log.ok()) << log.status();
+    ASSERT_TRUE(log.ok()) << log.status();
+    EXPECT_THAT((*log)->read(), ElementsAre("in the second"));
   }
 }
 
@@ -249,16 +259,79 @@ TEST(LogTest, DamageToWhatWasSyncedIsRefusedWithItsPlace) {
     damaged[at] = static_cast<char>(damaged[at] ^ 4);
     disk.SetContents(SegmentName(1), damaged);
     const auto log = Log::Open(&disk);
-    if (at > second + 6) {
-      // The mark of the last write: nobody can tell that it had been synced.
-      ASSERT_TRUE(log.ok()) << log.status();
-      EXPECT_THAT((*log)->read(), ElementsAre("first", "second"));
-    } else {
-      EXPECT_EQ(log.status().code(), absl::StatusCode::kDataLoss) << at;
-      EXPECT_THAT(log.status().message(), HasSubstr(absl::StrCat(SegmentName(1), " is damaged at byte ",
-                                                                 second - kRecordHeaderBytes)));
-    }
+    const size_t place = at > second + 6 ? third - kRecordHeaderBytes - kSyncMarkBytes  // The last mark.
+                                         : second - kRecordHeaderBytes;
+    EXPECT_EQ(log.status().code(), absl::StatusCode::kDataLoss) << at;
+    EXPECT_THAT(log.status().message(),
+                HasSubstr(absl::StrCat(SegmentName(1), " is damaged at byte ", place)));
   }
+}
+
+TEST(LogTest, WithoutEndAndMarksNobodyCanTellThatTheLastGroupWasSynced) {
+  FakeDisk disk;
+  {
+    auto log = *Log::Open(&disk);
+    log->Append({"first"});
+    ASSERT_TRUE(log->Sync().ok());
+    log->Append({"second"});
+    ASSERT_TRUE(log->Sync().ok());
+  }
+  std::string damaged = disk.Contents(SegmentName(1));
+  damaged[damaged.find("second")] = 'S';
+  disk.SetContents(SegmentName(1), damaged);
+  EXPECT_TRUE(absl::IsDataLoss(Log::Open(&disk).status()));
+  ASSERT_TRUE(disk.Remove(kEndName).ok());
+  EXPECT_THAT(ReadAll(&disk), ElementsAre("first"));
+}
+
+TEST(LogTest, EndIsWholeWhateverIsTornAsItIsWritten) {
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    FakeDisk disk;
+    std::mt19937_64 random(seed);
+    auto end = *EndFile::Open(&disk);
+    Place said;
+    for (uint64_t number = 1; number < 6; ++number) {
+      ASSERT_TRUE(end.Say({number, 4096}).ok());
+      said = {number, 4096};
+    }
+    const int operations = static_cast<int>(seed % 2);  // The write, or its sync.
+    disk.FailAfter(operations, absl::UnavailableError("no power"));
+    EXPECT_FALSE(end.Say({6, 4096}).ok());
+    disk.LosePower(random);
+    const absl::StatusOr<Place> read = ReadEnd(disk);
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_THAT(*read, AnyOf(said, Place{6, 4096}));
+    auto again = *EndFile::Open(&disk);
+    ASSERT_TRUE(again.Say({7, 4096}).ok());
+    EXPECT_EQ(*ReadEnd(disk), (Place{7, 4096}));
+  }
+}
+
+// Only the first time: later it needs none.
+TEST(LogTest, EndNeedsNoRoomOnAFullDisk) {
+  FakeDisk disk;
+  auto end = *EndFile::Open(&disk);
+  disk.LeaveFree(0);
+  EXPECT_TRUE(absl::IsResourceExhausted(end.Say({1, 4096})));
+  disk.SetCapacity(UINT64_MAX);
+  EXPECT_TRUE(end.Say({1, 4096}).ok());
+  disk.LeaveFree(0);
+  EXPECT_TRUE(end.Say({2, 4096}).ok());
+  EXPECT_EQ(*ReadEnd(disk), (Place{2, 4096}));
+}
+
+TEST(LogTest, WhatALargeGroupHasBehindTheSizeOfTheFileIsMissedAfterAKill) {
+  FakeDisk disk;
+  auto log = *Log::Open(&disk);
+  log->Append({"first", std::string(2 * kSegmentBytes, 'x')});
+  ASSERT_TRUE(log->Sync().ok());
+  const auto killed = disk.Copy();
+  const std::string whole = killed->Contents(SegmentName(1));
+  ASSERT_GT(whole.size(), kSegmentBytes);
+  EXPECT_EQ(ReadAll(killed.get()).size(), 2u);
+  const auto damaged = disk.Copy();
+  damaged->SetContents(SegmentName(1), whole.substr(0, kSegmentBytes + 8));
+  EXPECT_TRUE(absl::IsDataLoss(Log::Open(damaged.get()).status()));
 }
 
 TEST(LogTest, ALostEndOfAnEarlierSegmentIsRefused) {

@@ -39,6 +39,7 @@ struct Whole {
   Whole() {
     {
       auto files = *SegmentFiles::Open(&disk, {.segment_bytes = kSegmentBytes});
+      if (!files->Start(Place()).ok()) std::abort();
       Committer committer(files.get(), Place());
       LogWriter writer(&committer, 1, kSegmentBytes);
       for (int i = 0; i < 40; ++i) {
