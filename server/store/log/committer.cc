@@ -1,5 +1,6 @@
 #include "server/store/log/committer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/store/errors.h"
@@ -11,13 +12,19 @@ namespace {
 constexpr absl::Duration kFullDiskInterval = absl::Milliseconds(100);
 // How long those wait for space who are told that there is none.
 constexpr absl::Duration kFullDiskPatience = absl::Seconds(1);
+// How often it is looked whether the files are still in place.
+constexpr absl::Duration kLookInterval = absl::Milliseconds(250);
 
 }  // namespace
 
-Committer::Committer(SegmentFiles* files, Place synced, absl::Duration max_unsynced)
-    : files_(files), max_unsynced_(max_unsynced), written_(synced), synced_(synced), thread_([this] {
-        Run();
-      }) {}
+Committer::Committer(SegmentFiles* files, Place synced, Callback failed, absl::Duration max_unsynced)
+    : files_(files),
+      max_unsynced_(max_unsynced),
+      written_(synced),
+      synced_(synced),
+      next_look_(clock::Instant::Now() + kLookInterval),
+      failed_(std::move(failed)),
+      thread_([this] { Run(); }) {}
 
 Committer::~Committer() {
   {
@@ -126,11 +133,13 @@ void Committer::Run() {
     Work& work = taken_;
     {
       absl::MutexLock lock(&mu_);
-      AwaitWork(unsynced_since_ + max_unsynced_);
+      AwaitWork(status.ok() ? std::min(unsynced_since_ + max_unsynced_, next_look_)
+                            : clock::Instant::InfiniteFuture());
       std::swap(work, work_);
       closing = closing_;
       synced_all_ &= work.empty();
     }
+    if (status.ok()) status = CheckInPlace();
     if (status.ok()) status = WriteAll(work.chunks);
     DropChunks();
     for (Callback& done : work.for_written) done(StoreFailure(status));
@@ -145,6 +154,7 @@ void Committer::Run() {
     for (auto* const waiting : {&work.for_synced, &work.after_synced}) {
       for (Callback& done : *waiting) done(StoreFailure(status));
     }
+    if (!status.ok() && failed_) std::exchange(failed_, nullptr)(StoreFailure(status));
     work = Work();
     absl::MutexLock lock(&mu_);
     synced_all_ = written_ == synced_;
@@ -188,6 +198,7 @@ absl::Status Committer::Sync() {
   const Place end = written();
   if (end == synced()) return absl::OkStatus();
   if (absl::Status synced = file_->Sync(); !synced.ok()) return synced;
+  if (absl::Status in_place = file_->CheckInPlace(); !in_place.ok()) return in_place;
   // What is behind the size that the file was made with would not be missed if it were cut off.
   if (end.offset > files_->segment_bytes()) {
     absl::Status said = WithSpace([&] { return files_->SayEnd(end); });
@@ -212,6 +223,13 @@ void Committer::TellOfFullDisk() {
     }
   }
   for (Callback& done : told) done(StillUnsafe());
+}
+
+absl::Status Committer::CheckInPlace() {
+  const clock::Instant now = clock::Instant::Now();
+  if (now < next_look_) return absl::OkStatus();
+  next_look_ = now + kLookInterval;
+  return files_->CheckInPlace();
 }
 
 absl::Status Committer::WithSpace(absl::FunctionRef<absl::Status()> write) {

@@ -33,8 +33,10 @@ class Committer {
   using Callback = absl::AnyInvocable<void(const absl::Status&)>;
 
   // All that was written before is durable; `synced` is where it ends. `files` is borrowed, and started. What
-  // nobody waits for is synced after at most `max_unsynced`.
-  Committer(SegmentFiles* files, Place synced, absl::Duration max_unsynced = absl::Milliseconds(50));
+  // nobody waits for is synced after at most `max_unsynced`. Calls `failed`, on its thread, once, if
+  // nothing is written any more, with why: StoreFailure.
+  Committer(SegmentFiles* files, Place synced, Callback failed = nullptr,
+            absl::Duration max_unsynced = absl::Milliseconds(50));
   // Writes and syncs what there is; every callback has been called when it returns. A disk that is full is
   // waited for no longer.
   ~Committer();
@@ -95,6 +97,8 @@ class Committer {
   absl::Status Sync();
   // Tells those who do not wait for space how it is.
   void TellOfFullDisk();
+  // A few times a second: what is written under a name that is gone, or another file's, is lost.
+  absl::Status CheckInPlace();
   // Does it again as long as the disk is full.
   absl::Status WithSpace(absl::FunctionRef<absl::Status()> write);
   // Changes what there is to do, and wakes the thread if it waits for that.
@@ -124,6 +128,8 @@ class Committer {
   uint64_t segment_ = 0;  // The one that `file_` is.
   std::shared_ptr<File> file_;
   clock::Instant unsynced_since_ = clock::Instant::InfiniteFuture();
+  clock::Instant next_look_;
+  Callback failed_;
 
   std::thread thread_;
 };

@@ -115,4 +115,8 @@ absl::Status EndFile::Say(Place place) {
   return absl::OkStatus();
 }
 
+absl::Status EndFile::CheckInPlace() const {
+  return file_ == nullptr ? absl::OkStatus() : file_->CheckInPlace();
+}
+
 }  // namespace errand::store::log

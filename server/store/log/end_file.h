@@ -32,6 +32,8 @@ class EndFile {
   // The log was synced up to `place`; durable when it returns. What is less than it says already is not
   // written. RESOURCE_EXHAUSTED: there was no END, and no room for it; may be tried again.
   absl::Status Say(Place place);
+  // As File::CheckInPlace; OK while nothing was written.
+  absl::Status CheckInPlace() const;
 
  private:
   explicit EndFile(FileSystem* folder) : folder_(folder) {}

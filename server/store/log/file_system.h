@@ -32,6 +32,10 @@ class File {
   virtual absl::Status Sync() = 0;
 
   virtual absl::StatusOr<uint64_t> Size() const = 0;
+
+  // UNAVAILABLE, naming it: there is no such file any more, or another one, under the name that this one had
+  // when it was opened. What is written goes nowhere then. Any thread.
+  virtual absl::Status CheckInPlace() const = 0;
 };
 
 // One folder. Names are those of files in it.
@@ -57,6 +61,10 @@ class FileSystem {
 
   // What unprivileged processes may still write.
   virtual absl::StatusOr<uint64_t> FreeBytes() const = 0;
+
+  // UNAVAILABLE, naming what it is: the folder, or what keeps other servers out of it, is gone or was
+  // replaced.
+  virtual absl::Status CheckInPlace() const = 0;
 };
 
 }  // namespace errand::store::log

@@ -132,14 +132,14 @@ absl::Status LogJournal::Read(Visit visit) {
   return absl::OkStatus();
 }
 
-absl::Status LogJournal::Start() {
+absl::Status LogJournal::Start(Callback failed) {
   if (end_.not_begun != 0) {
     if (absl::Status released = files_->Release(end_.not_begun); !released.ok()) return released;
   }
   if (absl::Status started = files_->Start(end_.end); !started.ok()) return started;
   indexer_ = std::make_unique<JobThread>();
   reader_ = std::make_unique<JobThread>();
-  committer_ = std::make_unique<Committer>(files_.get(), end_.end);
+  committer_ = std::make_unique<Committer>(files_.get(), end_.end, std::move(failed));
   writer_ = std::make_unique<LogWriter>(committer_.get(), end_.next_segment, files_->segment_bytes());
   for (const uint64_t segment : end_.without_index) {
     if (segment + kSegmentsWithoutIndex <= writer_->segment()) BuildIndexOf(segment);

@@ -28,7 +28,7 @@ class LogJournal final : public Journal {
   ~LogJournal() override;
 
   absl::Status Read(Visit visit) override;
-  absl::Status Start() override;
+  absl::Status Start(Callback failed) override;
   JournalPlace Append(absl::string_view change, absl::string_view attachment) override;
   void EndGroup() override;
   bool IsSynced() const override;

@@ -33,6 +33,20 @@ absl::Status Error(absl::string_view what, absl::string_view file, int error) {
   }
 }
 
+// Whether `path` is what `fd` has open.
+absl::Status CheckIs(int fd, const std::string& path) {
+  struct stat opened;
+  struct stat there;
+  if (fstat(fd, &opened) != 0) return Error("fstat", path, errno);
+  if (stat(path.c_str(), &there) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR)
+      return absl::UnavailableError(absl::StrCat("'", path, "' is gone, which this server uses"));
+    return absl::OkStatus();  // It cannot be looked at: what is written will tell.
+  }
+  if (opened.st_dev == there.st_dev && opened.st_ino == there.st_ino) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("'", path, "' was replaced while this server uses it"));
+}
+
 class PosixFile final : public File {
  public:
   PosixFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
@@ -72,6 +86,8 @@ class PosixFile final : public File {
     if (fstat(fd_, &status) != 0) return Error("fstat", path_, errno);
     return static_cast<uint64_t>(status.st_size);
   }
+
+  absl::Status CheckInPlace() const override { return CheckIs(fd_, path_); }
 
  private:
   const std::string path_;
@@ -175,6 +191,12 @@ absl::StatusOr<uint64_t> PosixFileSystem::FreeBytes() const {
   struct statvfs status;
   if (fstatvfs(folder_, &status) != 0) return Error("statvfs", path_, errno);
   return uint64_t{status.f_bavail} * status.f_frsize;
+}
+
+absl::Status PosixFileSystem::CheckInPlace() const {
+  absl::Status in_place = CheckIs(folder_, path_);
+  if (in_place.ok() && lock_ >= 0) in_place = CheckIs(lock_, absl::StrCat(path_, "/", kLockName));
+  return in_place;
 }
 
 }  // namespace errand::store::log

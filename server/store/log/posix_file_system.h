@@ -33,6 +33,7 @@ class PosixFileSystem final : public FileSystem {
   absl::Status Remove(const std::string& name) override;
   absl::Status SyncFolder() override;
   absl::StatusOr<uint64_t> FreeBytes() const override;
+  absl::Status CheckInPlace() const override;
 
  private:
   PosixFileSystem(std::string path, int folder, int lock)

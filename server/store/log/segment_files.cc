@@ -200,6 +200,20 @@ absl::StatusOr<std::shared_ptr<File>> SegmentFiles::Begin(uint64_t number, Place
   return file;
 }
 
+absl::Status SegmentFiles::CheckInPlace() const {
+  absl::Status in_place = file_system_->CheckInPlace();
+  if (in_place.ok()) in_place = end_->CheckInPlace();
+  // One by one, so that nobody waits long.
+  for (uint64_t next = 0; in_place.ok();) {
+    absl::MutexLock lock(&mu_);
+    const auto found = segments_.lower_bound(next);
+    if (found == segments_.end()) break;
+    in_place = found->second->CheckInPlace();
+    next = found->first + 1;
+  }
+  return in_place;
+}
+
 absl::Status SegmentFiles::AddIndex(uint64_t number, absl::string_view index) const {
   const std::string unfinished = absl::StrCat(IndexName(number), kUnfinishedSuffix);
   const absl::StatusOr<std::unique_ptr<File>> file = file_system_->Open(unfinished);

@@ -92,6 +92,10 @@ class SegmentFiles {
   Place said_end() const { return end_->place(); }
   absl::Status SayEnd(Place place) { return end_->Say(place); }
 
+  // UNAVAILABLE, naming it: the folder, its lock, or a file that is needed is gone or was replaced, and not
+  // by this server. By the thread that calls SayEnd.
+  absl::Status CheckInPlace() const;
+
   // Puts an index beside a segment.
   absl::Status AddIndex(uint64_t number, absl::string_view index) const;
 

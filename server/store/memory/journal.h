@@ -51,8 +51,9 @@ class Journal {
   // it is not OK. DATA_LOSS, saying where: something is missing that was safe. Changes nothing.
   virtual absl::Status Read(Visit visit) = 0;
   // What was read is all there should be: from now on the journal is changed, and what is below may be
-  // called, FirstPart and PartName also before.
-  virtual absl::Status Start() = 0;
+  // called, FirstPart and PartName also before. Calls `failed`, without the mutex, once, if nothing
+  // is kept any more, with why: StoreFailure.
+  virtual absl::Status Start(Callback failed) = 0;
 
   // Adds a change to the group; where it will stand. Copies both.
   virtual JournalPlace Append(absl::string_view change, absl::string_view attachment = {}) = 0;

@@ -384,7 +384,9 @@ absl::Status MemoryStore::Replay::Finish() {
   store_.first_log_position_ = store_.next_log_position_;
   store_.dropped_part_ = dropped_part_;
 
-  if (absl::Status started = store_.journal_->Start(); !started.ok()) return started;
+  absl::Status started =
+      store_.journal_->Start([&store = store_](const absl::Status& why) { store.Fail(why); });
+  if (!started.ok()) return started;
   Deferred deferred;
   std::vector<Queue*> queues;
   for (const auto& [name, queue] : store_.queues_) queues.push_back(queue.get());

@@ -45,6 +45,7 @@ class MeddlingDisk final : public FileSystem {
   absl::Status Remove(const std::string& name) override { return disk_.Remove(name); }
   absl::Status SyncFolder() override { return disk_.SyncFolder(); }
   absl::StatusOr<uint64_t> FreeBytes() const override { return disk_.FreeBytes(); }
+  absl::Status CheckInPlace() const override { return disk_.CheckInPlace(); }
 
  private:
   FakeDisk& disk_;

@@ -271,5 +271,36 @@ TEST(DataDamage, TheFirstSegmentIsMissedWhereverTheServerWasKilled) {
   EXPECT_GT(named, operations / kThinning / 2);
 }
 
+TEST(DataDamage, AServerIsStoppedByAFileThatIsGoneOrReplaced) {
+  for (const bool replaced : {false, true}) {
+    for (const bool newest : {false, true}) {
+      SCOPED_TRACE(absl::StrCat(replaced ? "replaced" : "gone", newest ? ", the newest" : ""));
+      auto disk = std::make_shared<FakeDisk>();
+      absl::Notification failed;
+      std::string why;
+      StoreOptions options;
+      options.on_failure = [&](const absl::Status& status) {
+        why = std::string(status.message());
+        failed.Notify();
+      };
+      StoreFixture fixture(SmallStoreOn(disk), options);
+      for (int i = 0; i < 60; ++i) ASSERT_TRUE(fixture.Submit(StoreFixture::Lua(absl::StrCat(i))).ok());
+      std::vector<std::string> segments = *disk->List();
+      std::erase_if(segments, [](const std::string& name) { return SegmentNumber(name) == 0; });
+      ASSERT_GT(segments.size(), 1u);
+      const std::string& segment = newest ? segments.back() : segments.front();
+      if (replaced) {
+        disk->SetContents(segment, disk->Contents(segment));
+      } else {
+        ASSERT_TRUE(disk->Remove(segment).ok());
+      }
+      // Nobody asks anything of it meanwhile.
+      ASSERT_TRUE(failed.WaitForNotificationWithTimeout(absl::Seconds(30)));
+      EXPECT_THAT(why, HasSubstr(segment));
+      EXPECT_TRUE(absl::IsUnavailable(fixture.Submit(StoreFixture::Lua("late")).status()));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace errand::store::log

@@ -10,7 +10,8 @@ namespace errand::store::log {
 
 class FakeDisk::OpenFile final : public File {
  public:
-  OpenFile(FakeDisk* disk, std::shared_ptr<Inode> inode) : disk_(disk), inode_(std::move(inode)) {}
+  OpenFile(FakeDisk* disk, std::string name, std::shared_ptr<Inode> inode)
+      : disk_(disk), name_(std::move(name)), inode_(std::move(inode)) {}
 
   absl::StatusOr<size_t> Read(uint64_t offset, absl::Span<char> bytes) const override {
     absl::MutexLock lock(&disk_->mu_);
@@ -27,9 +28,16 @@ class FakeDisk::OpenFile final : public File {
     absl::MutexLock lock(&disk_->mu_);
     return inode_->bytes.size();
   }
+  absl::Status CheckInPlace() const override {
+    absl::MutexLock lock(&disk_->mu_);
+    const auto found = disk_->folder_.find(name_);
+    if (found != disk_->folder_.end() && found->second == inode_) return absl::OkStatus();
+    return absl::UnavailableError(absl::StrCat("'", name_, "' is not there any more"));
+  }
 
  private:
   FakeDisk* const disk_;
+  const std::string name_;
   const std::shared_ptr<Inode> inode_;
 };
 
@@ -171,14 +179,14 @@ absl::StatusOr<std::unique_ptr<File>> FakeDisk::Open(const std::string& name) {
     unsynced_folders_.push_back(folder_);
     inode = folder_[name] = std::make_shared<Inode>();
   }
-  return std::make_unique<OpenFile>(this, std::move(inode));
+  return std::make_unique<OpenFile>(this, name, std::move(inode));
 }
 
 absl::StatusOr<std::unique_ptr<File>> FakeDisk::OpenToRead(const std::string& name) const {
   absl::MutexLock lock(&mu_);
   const auto found = folder_.find(name);
   if (found == folder_.end()) return absl::NotFoundError(absl::StrCat("no file '", name, "'"));
-  return std::make_unique<OpenFile>(const_cast<FakeDisk*>(this), found->second);
+  return std::make_unique<OpenFile>(const_cast<FakeDisk*>(this), name, found->second);
 }
 
 absl::StatusOr<std::vector<std::string>> FakeDisk::List() const {

@@ -47,7 +47,8 @@ class FakeDisk final : public FileSystem {
 
   // The same files, at one moment: as they are when a server that uses them is killed.
   std::shared_ptr<FakeDisk> Copy() const;
-  // A file's bytes as they are read now, for tests that damage them.
+  // A file's bytes as they are read now, for tests that damage them. What is set is another file of that
+  // name: one that is open is not in place any more.
   std::string Contents(const std::string& name) const;
   void SetContents(const std::string& name, std::string contents);
 
@@ -58,6 +59,7 @@ class FakeDisk final : public FileSystem {
   absl::Status Remove(const std::string& name) override;
   absl::Status SyncFolder() override;
   absl::StatusOr<uint64_t> FreeBytes() const override;
+  absl::Status CheckInPlace() const override { return absl::OkStatus(); }
 
  private:
   class OpenFile;

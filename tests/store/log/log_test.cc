@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <random>
@@ -466,6 +467,28 @@ TEST(PosixFileSystem, ASecondServerIsRefused) {
   const auto second = PosixFileSystem::OpenFolder(path);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(second.status().message(), HasSubstr("in use by another server"));
+}
+
+TEST(PosixFileSystem, SeesThatWhatItUsesIsGoneOrReplaced) {
+  const std::string path = testing::TempDir() + absl::StrCat("log_in_place_", getpid());
+  const auto disk = *PosixFileSystem::OpenFolder(path);
+  const auto file = *disk->Open("a");
+  EXPECT_TRUE(disk->CheckInPlace().ok());
+  EXPECT_TRUE(file->CheckInPlace().ok());
+  ASSERT_TRUE((*disk->Open("b"))->Write(0, "b").ok());
+  ASSERT_TRUE(disk->Rename("b", "a").ok());
+  EXPECT_TRUE(absl::IsUnavailable(file->CheckInPlace()));
+  EXPECT_THAT(std::string(file->CheckInPlace().message()), HasSubstr(path + "/a' was replaced"));
+  ASSERT_TRUE(disk->Remove("a").ok());
+  EXPECT_THAT(std::string(file->CheckInPlace().message()), HasSubstr(path + "/a' is gone"));
+  ASSERT_EQ(std::rename(path.c_str(), (path + ".moved").c_str()), 0);
+  EXPECT_THAT(std::string(disk->CheckInPlace().message()), HasSubstr(path + "' is gone"));
+  ASSERT_EQ(std::rename((path + ".moved").c_str(), path.c_str()), 0);
+  EXPECT_TRUE(disk->CheckInPlace().ok());
+  ASSERT_EQ(std::remove((path + "/LOCK").c_str()), 0);
+  EXPECT_TRUE(absl::IsUnavailable(disk->CheckInPlace()));
+  EXPECT_THAT(std::string(disk->CheckInPlace().message()), HasSubstr("/LOCK' is gone"));
+  ASSERT_EQ(rmdir(path.c_str()), 0);
 }
 
 TEST(PosixFileSystem, KeepsALog) {
