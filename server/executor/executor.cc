@@ -163,7 +163,8 @@ void Executor::Fill(Lane* lane) {
       const bool look_again = std::exchange(lane->refill, false);
       if (!draining_ && lane->claiming && lane->claim != 0 && HasGrown(lane->room, request.room)) {
         outdated = std::exchange(lane->claim, 0);
-      } else if (draining_ || lane->claiming || request.room.tasks <= 0) {
+        lane->outdated = true;
+      } else if (draining_ || lane->closed || lane->claiming || request.room.tasks <= 0) {
         if (look_again) continue;
         lane->filling = false;
         return;
@@ -252,6 +253,8 @@ void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
       if (cancelled || running->second.released) stopped.push_back(one.id);
     }
     lane->claiming = false;
+    const bool withdrawn = std::exchange(lane->outdated, false);
+    if (begun.empty() && !withdrawn) lane->closed = true;
   }
   for (const handlers::AttemptId id : stopped) lane->handler->Stop(id);
   Fill(lane);

@@ -60,9 +60,11 @@ class Executor : private store::LeaseHolder {
     std::vector<Ended> ended;  // To be reported by a Report that is posted.
     bool claiming = false;     // A claim is outstanding; then `claim` names it, once Claim has returned.
     store::WaitId claim = 0;
-    task::Room room;       // What that claim may take.
-    bool filling = false;  // Some thread is in Fill,
-    bool refill = false;   // and has to look again: there may be more room.
+    task::Room room;        // What that claim may take.
+    bool outdated = false;  // That claim is being withdrawn, for one of more room.
+    bool closed = false;    // The store was closed, or has failed: it has no more tasks for anybody.
+    bool filling = false;   // Some thread is in Fill,
+    bool refill = false;    // and has to look again: there may be more room.
   };
   struct Running {
     std::shared_ptr<const store::Lease> lease;

@@ -246,6 +246,14 @@ TEST_F(ExecutorTest, DrainWaitsForRunningAttemptsAndStartsNoMore) {
   EXPECT_EQ(StateOf("b"), v1::TASK_STATE_QUEUED);
 }
 
+// A disk that fails closes the store while claims wait.
+TEST_F(ExecutorTest, AStoreThatIsClosedIsNotAskedAgainAndAgain) {
+  executor_.Start();
+  store_.store().Close();
+  handler_.Include("queues/default");  // More room is of no use, either.
+  EXPECT_EQ(handler_.started(), 0);
+}
+
 TEST_F(ExecutorTest, DrainReleasesWhatStillRunsAtItsDeadline) {
   executor_.Start();
   ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
