@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 
 #include "absl/strings/string_view.h"
@@ -60,9 +61,10 @@ class FrameParser {
     const size_t skipped = std::min<size_t>(payload_left_, bytes.size());
     payload_left_ -= static_cast<uint32_t>(skipped);
     bytes.remove_prefix(is_http2_ ? skipped : bytes.size());
-    for (; !bytes.empty() && header_size_ < kHeaderBytes; bytes.remove_prefix(1)) {
-      header_[header_size_++] = static_cast<uint8_t>(bytes.front());
-    }
+    const size_t missing = std::min(kHeaderBytes - header_size_, bytes.size());
+    std::memcpy(header_ + header_size_, bytes.data(), missing);
+    bytes.remove_prefix(missing);
+    header_size_ += missing;
     if (header_size_ < kHeaderBytes) return std::nullopt;
     header_size_ = 0;
     const Frame frame = Header();
