@@ -114,7 +114,7 @@ Table MeasureDurable(const Options& options) {
     }
     add_row(1, "fdatasync", results.bare_sync);
     // It is no queue.
-    table.rows.back()[3] = table.rows.back()[4] = "-";
+    table.rows.back()[3] = table.rows.back()[4] = Cell("-");
   }
   return table;
 }
