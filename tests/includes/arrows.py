@@ -27,7 +27,7 @@ ARROWS = {
     "server/executor": {"server/store", "server/task", HANDLER, "server/io", "server/clock", API},
     "server/handlers": {"server/task", "server/io", API},
     "server/handlers/lua": {"server/task", "server/io", "server/clock", HANDLER, "server/sandbox/wire.h", "server/sandbox/capacity.h", API},
-    "server/handlers/email": {"server/task", "server/io", "server/clock", HANDLER, API},
+    "server/handlers/email": {"server/task", "server/io", "server/clock", "text", HANDLER, API},
     "server/service": {"server/executor", "server/store", "server/task", "server/rpc", "server/clock", "text", API, GRPC},
     "server/sandbox": {"server/task/limits.h"},
     "client": {"text", API, GRPC},

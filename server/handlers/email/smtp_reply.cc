@@ -8,14 +8,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "text/utf8.h"
 
 namespace errand::handlers {
 namespace {
 
-// Three digits with the ranges of RFC 5321 section 4.2.
+// Three digits, of which the first decides (RFC 5321 section 4.2.1). A client must take codes that no list
+// has (section 4.2.2), whatever their other digits.
 int ParseCode(absl::string_view line) {
   if (line.size() < 3) return 0;
-  if (line[0] < '2' || line[0] > '5' || line[1] < '0' || line[1] > '5' || !absl::ascii_isdigit(line[2])) {
+  if (line[0] < '2' || line[0] > '5' || !absl::ascii_isdigit(line[1]) || !absl::ascii_isdigit(line[2])) {
     return 0;
   }
   return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
@@ -67,15 +69,17 @@ SmtpReplyParser::Result SmtpReplyParser::Feed(absl::string_view& bytes) {
 
 SmtpReplyParser::Result SmtpReplyParser::OnLine() {
   absl::string_view line = line_;
-  if (!absl::ConsumeSuffix(&line, "\r\n")) return Malformed("a line of its reply does not end with CR LF");
-  if (line.find('\r') != absl::string_view::npos) return Malformed("its reply has a CR within a line");
+  // Replies say nothing but text, so a line that ends like a Unix line is no danger.
+  absl::ConsumeSuffix(&line, "\n");
+  absl::ConsumeSuffix(&line, "\r");
   const int code = ParseCode(line);
   if (code == 0) return Malformed("its reply has no three-digit code");
-  if (reply_.code() != 0 && reply_.code() != code) return Malformed("the lines of its reply differ in code");
   // The text may be missing altogether (RFC 5321 section 4.2).
   const char separator = line.size() > 3 ? line[3] : ' ';
   if (separator != ' ' && separator != '-') return Malformed("its reply has no space behind the code");
   const bool first = reply_.code() == 0;
+  // The lines should agree; where they do not, the last one is the reply (RFC 5321 section 4.2.1).
+  if (code / 100 != reply_.code() / 100) reply_.clear_enhanced_code();
   reply_.set_code(code);
   line.remove_prefix(std::min<size_t>(line.size(), 4));
   // RFC 2034 section 4: every line of a reply repeats the enhanced code.
@@ -91,9 +95,15 @@ SmtpReplyParser::Result SmtpReplyParser::OnLine() {
 }
 
 void SmtpReplyParser::AppendText(absl::string_view text) {
+  constexpr absl::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD.
   std::string& kept = *reply_.mutable_text();
-  for (char c : text.substr(0, kMaxReplyTextBytes - kept.size())) {
-    kept.push_back(absl::ascii_isprint(c) || c == '\t' || c == '\n' ? c : '?');
+  while (!text.empty()) {
+    const size_t length = text::Utf8Length(text);
+    absl::string_view character = length == 0 ? kReplacement : text.substr(0, length);
+    if (absl::ascii_iscntrl(text.front()) && text.front() != '\t' && text.front() != '\n') character = "?";
+    if (kept.size() + character.size() > kMaxReplyTextBytes) return;
+    absl::StrAppend(&kept, character);
+    text.remove_prefix(std::max<size_t>(length, 1));
   }
 }
 

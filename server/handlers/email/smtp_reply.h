@@ -31,7 +31,8 @@ class SmtpReplyParser {
   // cannot be SMTP. After kMalformed the parser takes no more.
   Result Feed(absl::string_view& bytes);
 
-  // The reply that Feed announced. Its text is ASCII; bytes that SMTP does not allow there read '?'.
+  // The reply that Feed announced. Its text is UTF-8 (RFC 6531 section 3.7.4.2) of at most
+  // kMaxReplyTextBytes: bytes that are not become U+FFFD, control characters '?'.
   v1::SmtpReply TakeReply();
 
   // What was wrong; for people.

@@ -155,6 +155,9 @@ TEST_F(Email, RefusalsAreFinalOrNotByTheirCode) {
       {"DATA", "554 no\r\n", true},
       {"DATA", "451 later\r\n", false},
       {"DOT", "554 5.6.0 spam\r\n", true},
+      {"DOT", "571 5.7.1 spam\r\n", true},
+      {"RCPT", "571 no\r\n", true},
+      {"RCPT", "471 later\r\n", false},
       {"DOT", "451 4.3.0 later\r\n", false},
   };
   for (const auto& test : kCases) {
@@ -199,7 +202,7 @@ TEST_F(Email, GarbageInAnyPhaseIsAProtocolError) {
   for (const char* point : {"CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "DOT"}) {
     for (const std::string& garbage :
          {std::string("HTTP/1.1 400 Bad Request\r\n"), std::string(100000, 'x'),
-          absl::StrCat(std::string(3000, '\0'), "\r\n"), std::string("250 bare line feed\n")}) {
+          absl::StrCat(std::string(3000, '\0'), "\r\n"), std::string("250:not a reply\r\n")}) {
       Serve({.script = {{point, garbage}}});
       const Outcome outcome = Deliver(NewAttempt());
       EXPECT_EQ(ReasonOf(outcome),
