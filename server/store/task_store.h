@@ -80,6 +80,7 @@ struct ClaimedTask {
   int32_t attempt = 0;             // 1 for the first.
   int32_t tries = 0;               // The same, counted from the last Retry: what the retry policy counts.
   int32_t weight = 1;              // Of its queue.
+  absl::Time create_time;          // When the task was acknowledged.
   v1::TaskResult previous_result;  // What the attempt before left.
 };
 

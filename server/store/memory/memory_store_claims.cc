@@ -162,6 +162,7 @@ ClaimedTask MemoryStore::Start(Record* record, const ClaimRequest& request, cons
   claimed.attempt = past.output.attempt_count;
   claimed.tries = past.tries;
   claimed.weight = std::max(1, record->queue->settings.weight());
+  claimed.create_time = record->create_time();
   if (!past.output.result.empty()) (void)claimed.previous_result.ParseFromString(past.output.result);
   record->Enter(v1::TASK_STATE_RUNNING, now.time);
   LogMoved(*record, now.time);

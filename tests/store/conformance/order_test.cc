@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/task/duration.h"
 #include "tests/store/conformance/store_fixture.h"
 
 namespace errand::store {
@@ -44,6 +45,14 @@ TEST_P(StoreConformance, AClaimWaitsForATaskOfItsKind) {
     EXPECT_TRUE(fixture.Submit(std::move(email)).ok());
   });
   EXPECT_THAT(Ids(claimed), ElementsAre("mail"));
+}
+
+TEST_P(StoreConformance, AClaimSaysWhenItsTaskWasCreated) {
+  StoreFixture fixture(GetParam());
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("a")).ok());
+  const std::vector<ClaimedTask> claimed = fixture.Claim();
+  ASSERT_EQ(claimed.size(), 1u);
+  EXPECT_EQ(claimed[0].create_time, task::FromProto(fixture.Get("a")->create_time()));
 }
 
 TEST_P(StoreConformance, AReleasedTaskGoesFirstAgain) {
