@@ -387,8 +387,7 @@ void Declare(CLI::App& app, Config& config, std::string& file, bool& print, std:
   StringFlag(app, "smtp_tls", tls, "MODE", "none, starttls (required, never optional) or implicit");
   StringFlag(app, "smtp_ca_file", config.smtp_ca_file, "FILE",
              "Certificates (PEM) to trust instead of the system's");
-  StringFlag(app, "smtp_helo", config.smtp_helo, "NAME",
-             "This host's name in EHLO and in Message-ID; default: the system's");
+  StringFlag(app, "smtp_helo", config.smtp_helo, "NAME", "This host's name in EHLO; default: the system's");
   IntegerFlag(app, "smtp_connections", config.smtp_connections, 1, 10'000, "Mails under way at once");
   DurationFlag(app, "smtp_timeout", config.smtp_timeout, absl::Milliseconds(1), absl::Hours(1),
                "The longest wait for one reply of the mail server");

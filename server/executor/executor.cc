@@ -236,6 +236,7 @@ void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
       next.attempt.script = std::move(task.script);
       next.attempt.number = task.attempt;
       next.attempt.weight = task.weight;
+      next.attempt.create_time = task.create_time;
       next.attempt.previous_result.Swap(&task.previous_result);
       next.observer = std::make_unique<Observer>(this, id, lease);
     }

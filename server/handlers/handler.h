@@ -32,6 +32,8 @@ struct Attempt {
   int32_t number = 0;
   // Its queue's share of what the handler has, beside that of other queues. At least 1.
   int32_t weight = 1;
+  // When the task was acknowledged.
+  absl::Time create_time;
   // The result of the attempt before, where it left one: an e-mail handler finds there which recipients
   // have accepted.
   v1::TaskResult previous_result;

@@ -1,8 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "tests/end_to_end/calls.h"
+#include "tests/end_to_end/data_folder.h"
 #include "tests/end_to_end/server_process.h"
 #include "tests/handlers/email/fake_smtp_server.h"
 
@@ -39,7 +42,7 @@ TEST(EmailTasks, AMailArrivesAndItsTaskKeepsWhatTheServerSaid) {
   v1::Task task;
   ASSERT_TRUE(Get(server.tasks(), ran.events[0].task(), &task).ok());
   const v1::EmailReceipt& receipt = task.result().email();
-  EXPECT_EQ(receipt.message_id(), absl::StrCat("<", task.uid(), "@test.example>"));
+  EXPECT_EQ(receipt.message_id(), absl::StrCat("<", task.uid(), "@example.org>"));
   EXPECT_THAT(smtp.mails()[0].data, HasSubstr(receipt.message_id()));
   ASSERT_EQ(receipt.recipients_size(), 1);
   EXPECT_TRUE(receipt.recipients(0).accepted());
@@ -60,6 +63,79 @@ TEST(EmailTasks, RepliesAreKeptForEachRecipientAndARetryAddressesOnlyTheOthers) 
   EXPECT_TRUE(ran.end.result().email().recipients(0).accepted());
   EXPECT_EQ(ran.end.result().email().recipients(1).reply().code(), 451);
   EXPECT_EQ(smtp.mails().size(), 1u) << "Bob gets it once";
+}
+
+// The fields of a message by which its reader tells two of them apart.
+std::string Identity(const std::string& message) {
+  std::string found;
+  for (const absl::string_view line : absl::StrSplit(message, "\r\n")) {
+    if (line.empty()) break;
+    if (absl::StartsWith(line, "Message-ID:") || absl::StartsWith(line, "Date:")) {
+      absl::StrAppend(&found, line, "\n");
+    }
+  }
+  return found;
+}
+
+TEST(EmailTasks, IdAndDateStayWhenTheNextAttemptIsOnAHostOfAnotherName) {
+  const DataFolder folder;
+  FakeSmtpServer smtp({.script = {{"DOT", "451 4.3.0 later\r\n"}}});
+  const auto serve_as = [&](const char* name) {
+    return ServerProcess({absl::StrCat("--smtp_server=127.0.0.1:", smtp.port()), "--smtp_tls=none",
+                          absl::StrCat("--smtp_helo=", name), absl::StrCat("--data_dir=", folder.path())});
+  };
+  v1::CreateTaskRequest request = Mail({"bob@example.net"});
+  request.mutable_task()->mutable_retry_policy()->set_max_attempts(2);
+  request.mutable_task()->mutable_retry_policy()->mutable_min_backoff()->set_seconds(2);
+  v1::Task task;
+  {
+    ServerProcess server = serve_as("one.example");
+    ASSERT_TRUE(Create(server.tasks(), request, &task).ok());
+    WaitForState(server.tasks(), task.name(), v1::TASK_STATE_SCHEDULED);
+    EXPECT_EQ(server.Stop(), 0);
+  }
+  ServerProcess server = serve_as("two.example");
+  ASSERT_TRUE(Wait(server.tasks(), task.name(), 30'000, &task).ok());
+  EXPECT_EQ(server.Stop(), 0);
+  ASSERT_EQ(smtp.messages().size(), 2u);
+  EXPECT_EQ(Identity(smtp.messages()[0]), Identity(smtp.messages()[1]));
+  EXPECT_THAT(Identity(smtp.messages()[0]), HasSubstr(task.uid()));
+}
+
+// Sent SIGTERM at any point of a session, the server keeps to --drain_timeout.
+TEST(EmailTasks, DrainTimeoutBoundsEveryPhase) {
+  for (const char* point : {"CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "MESSAGE", "DOT", "QUIT"}) {
+    const DataFolder folder;
+    FakeSmtpServer smtp({.script = {{point, FakeSmtpServer::kSilence}}});
+    std::vector<std::string> flags = Flags(smtp);
+    flags.push_back("--drain_timeout=200ms");
+    flags.push_back(absl::StrCat("--data_dir=", folder.path()));
+    v1::CreateTaskRequest request = Mail({"bob@example.net"});
+    request.mutable_task()->mutable_run_timeout()->set_seconds(600);
+    v1::Task task;
+    {
+      ServerProcess server(flags);
+      ASSERT_TRUE(Create(server.tasks(), request, &task).ok());
+      ASSERT_TRUE(smtp.WaitFor(point)) << point;
+      const absl::Time signalled = absl::Now();
+      EXPECT_EQ(server.Stop(), 0) << point;
+      EXPECT_LE(absl::Now() - signalled, absl::Milliseconds(200) + absl::Seconds(10)) << point;
+    }
+    // What has become of it is known to the server after this one.
+    FakeSmtpServer good({});
+    ServerProcess server({absl::StrCat("--smtp_server=127.0.0.1:", good.port()), "--smtp_tls=none",
+                          absl::StrCat("--data_dir=", folder.path())});
+    ASSERT_TRUE(Wait(server.tasks(), task.name(), 30'000, &task).ok());
+    if (absl::string_view(point) == "DOT") {
+      EXPECT_EQ(task.state(), v1::TASK_STATE_FAILED);
+      EXPECT_EQ(ReasonOf(task.error()), "DELIVERY_UNKNOWN");
+      EXPECT_TRUE(good.mails().empty());
+    } else {
+      EXPECT_EQ(task.state(), v1::TASK_STATE_SUCCEEDED) << point << task.error().message();
+      EXPECT_EQ(good.mails().size(), absl::string_view(point) == "QUIT" ? 0u : 1u) << point;
+    }
+    EXPECT_EQ(server.Stop(), 0);
+  }
 }
 
 TEST(EmailTasks, SubmittingDoesNotWaitForAMailServerThatNeverAnswers) {

@@ -31,7 +31,7 @@ Delivery::Delivery(const Settings* settings, io::Loop* loop, Owner* owner, Attem
       started_(started),
       observer_(std::move(observer)),
       receipt_(attempt_.task->email(), attempt_.previous_result.email(),
-               MessageId(attempt_.task->uid(), settings->helo_name)),
+               MessageId(attempt_.task->uid(), attempt_.task->email())),
       session_(EnvelopeOf(attempt_.task->email(), receipt_), settings->tls, settings->helo_name),
       lookup_(loop, settings->server),
       phase_timer_(loop, [this] { OnPhaseTimeout(); }),
@@ -149,8 +149,9 @@ void Delivery::Advance() {
 
 void Delivery::SendMessage() {
   if (!data_.has_value()) {
-    data_.emplace(BuildMessage(attempt_.task->email(), MessageId(attempt_.task->uid(), settings_->helo_name),
-                               started_.time));
+    data_.emplace(BuildMessage(attempt_.task->email(),
+                               MessageId(attempt_.task->uid(), attempt_.task->email()),
+                               MessageDate(*attempt_.task, attempt_.create_time)));
   }
   while (transport_->drained() && !data_->done()) {
     std::string chunk;

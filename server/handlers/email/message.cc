@@ -2,6 +2,7 @@
 
 #include <gmime/gmime.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/repeated_field.h"
 #include "server/handlers/email/header_text.h"
+#include "server/task/duration.h"
 #include "server/task/email_address.h"
 
 namespace errand::handlers {
@@ -129,8 +131,14 @@ std::string Headers(const v1::EmailTask& email, absl::string_view message_id, ab
 
 }  // namespace
 
-std::string MessageId(absl::string_view task_uid, absl::string_view domain) {
-  return absl::StrCat("<", task_uid, "@", domain, ">");
+std::string MessageId(absl::string_view task_uid, const v1::EmailTask& email) {
+  const std::string from = task::ParseEmailAddress(email.from())->address;
+  return absl::StrCat("<", task_uid, from.substr(from.rfind('@')), ">");
+}
+
+absl::Time MessageDate(const v1::Task& task, absl::Time create_time) {
+  return task.has_schedule_time() ? std::max(create_time, task::FromProto(task.schedule_time()))
+                                  : create_time;
 }
 
 std::string BuildMessage(const v1::EmailTask& email, absl::string_view message_id, absl::Time date) {

@@ -9,9 +9,13 @@
 
 namespace errand::handlers {
 
-// The Message-ID of a task, angle brackets included. `domain` is the name that the server gives itself in
-// EHLO; as long as that stays, so does the Message-ID.
-std::string MessageId(absl::string_view task_uid, absl::string_view domain);
+// The Message-ID of the task that is `uid`, angle brackets included: in the domain of `email.from`, so that
+// it is the same wherever and however often the task runs (RFC 5322 section 3.6.4). `email` is valid.
+std::string MessageId(absl::string_view task_uid, const v1::EmailTask& email);
+
+// The Date of a task's message: when the author said that it is ready to go (RFC 5322 section 3.6.1), which
+// is `create_time`, or the time for which it was scheduled.
+absl::Time MessageDate(const v1::Task& task, absl::Time create_time);
 
 // The message (RFC 5322, RFC 2045) of `email`, which is valid (task/validate_email.h). Lines end with CR LF,
 // the last one perhaps excepted; it is 7-bit clean with lines of at most 998 bytes, so that the mail server

@@ -77,9 +77,10 @@ class FakeSmtpServer::Session {
       if (line == ".\r\n") {
         mail_.encrypted = ssl_ != nullptr;
         const std::string reply = server_->ScriptFor("DOT");
-        if (reply.empty() || reply == kHold || reply[0] == '2') {
+        {
           absl::MutexLock lock(&server_->mu_);
-          server_->mails_.push_back(mail_);
+          server_->messages_.push_back(mail_.data);
+          if (reply.empty() || reply == kHold || reply[0] == '2') server_->mails_.push_back(mail_);
         }
         return Answer("DOT", "250 2.0.0 queued\r\n");
       }
@@ -275,6 +276,11 @@ void FakeSmtpServer::WaitForRelease() {
 std::vector<FakeSmtpServer::Mail> FakeSmtpServer::mails() const {
   absl::MutexLock lock(&mu_);
   return mails_;
+}
+
+std::vector<std::string> FakeSmtpServer::messages() const {
+  absl::MutexLock lock(&mu_);
+  return messages_;
 }
 
 std::vector<std::string> FakeSmtpServer::commands() const {

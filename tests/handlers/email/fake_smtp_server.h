@@ -55,6 +55,9 @@ class FakeSmtpServer {
   // What was delivered so far, in order of arrival.
   std::vector<Mail> mails() const;
 
+  // Every message that came to its final dot, whatever the reply to that.
+  std::vector<std::string> messages() const;
+
   // Every command line that came, of all sessions.
   std::vector<std::string> commands() const;
 
@@ -77,6 +80,7 @@ class FakeSmtpServer {
   bool released_ ABSL_GUARDED_BY(mu_) = false;
   std::map<std::string, int> reached_ ABSL_GUARDED_BY(mu_);
   std::vector<Mail> mails_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::string> messages_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> commands_ ABSL_GUARDED_BY(mu_);
   std::vector<int> open_ ABSL_GUARDED_BY(mu_);
   std::vector<std::thread> sessions_ ABSL_GUARDED_BY(mu_);

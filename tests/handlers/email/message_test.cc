@@ -79,7 +79,7 @@ TEST(MessageTest, HasTheHeadersOfRfc5322) {
   email.set_reply_to("desk@example.org");
   email.set_subject("Grüße ✓");
   (*email.mutable_headers())["X-Job"] = "übung";
-  const std::string text = BuildMessage(email, MessageId("uid-1", "mx.example.org"), kDate);
+  const std::string text = BuildMessage(email, "<uid-1@mx.example.org>", kDate);
   ExpectWireClean(text);
   const Message message = ParseBack(text);
   EXPECT_EQ(Header(message, "From"), "Errand <errand@example.org>");
@@ -196,6 +196,23 @@ TEST(MessageTest, AttachmentsArriveByteForByte) {
   }
 }
 
+TEST(MessageTest, IdIsTheTasksInTheDomainOfItsAuthor) {
+  v1::EmailTask email;
+  email.set_from("\"a@b\" <\"x@y\"@example.org>");
+  EXPECT_EQ(MessageId("uid-1", email), "<uid-1@example.org>");
+  email.set_from("a@[192.0.2.1]");
+  EXPECT_EQ(MessageId("uid-1", email), "<uid-1@[192.0.2.1]>");
+}
+
+TEST(MessageTest, DateIsWhenTheTaskWasCreatedOrIsDue) {
+  v1::Task task;
+  EXPECT_EQ(MessageDate(task, kDate), kDate);
+  task.mutable_schedule_time()->set_seconds(absl::ToUnixSeconds(kDate) - 1);
+  EXPECT_EQ(MessageDate(task, kDate), kDate);
+  task.mutable_schedule_time()->set_seconds(absl::ToUnixSeconds(kDate) + 3600);
+  EXPECT_EQ(MessageDate(task, kDate), kDate + absl::Hours(1));
+}
+
 TEST(MessageTest, MessagesAreBuiltOnManyThreadsAtOnce) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
@@ -204,7 +221,7 @@ TEST(MessageTest, MessagesAreBuiltOnManyThreadsAtOnce) {
         v1::EmailTask email = Plain(absl::StrCat("thread ", t, " mail ", i, " Grüße"));
         email.set_html("<p>x</p>");
         email.add_attachments()->set_filename("x.txt");
-        const std::string text = BuildMessage(email, MessageId(absl::StrCat(t, "-", i), "x"), kDate);
+        const std::string text = BuildMessage(email, absl::StrCat("<", t, "-", i, "@x>"), kDate);
         EXPECT_TRUE(absl::StrContains(text, absl::StrCat("Message-ID: <", t, "-", i, "@x>\r\n")));
       }
     });
