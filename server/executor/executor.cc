@@ -139,7 +139,7 @@ void Executor::Drain(clock::Instant deadline) {
     timer_gone.Notify();
   });
   timer_gone.WaitForNotification();
-  for (auto& [handler, id] : late) handler->Stop(id);
+  for (auto& [handler, id] : late) handler->Abandon(id);
   absl::MutexLock lock(&mu_);
   mu_.Await(absl::Condition(&idle));
 }
@@ -244,6 +244,7 @@ void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
   lane->handler->StartAll(std::move(attempts));
   // Only now the handler knows them, and hears that one is to be stopped.
   std::vector<handlers::AttemptId> stopped;
+  std::vector<handlers::AttemptId> abandoned;
   {
     absl::MutexLock lock(&mu_);
     for (const Begun& one : begun) {
@@ -251,13 +252,18 @@ void Executor::OnClaimed(Lane* lane, std::vector<store::ClaimedTask> claimed) {
       const auto running = running_.find(one.id);
       if (running == running_.end()) continue;  // It is over.
       by_lease_[one.token] = one.id;
-      if (cancelled || running->second.released) stopped.push_back(one.id);
+      if (running->second.released) {
+        abandoned.push_back(one.id);
+      } else if (cancelled) {
+        stopped.push_back(one.id);
+      }
     }
     lane->claiming = false;
     const bool withdrawn = std::exchange(lane->outdated, false);
     if (begun.empty() && !withdrawn) lane->closed = true;
   }
   for (const handlers::AttemptId id : stopped) lane->handler->Stop(id);
+  for (const handlers::AttemptId id : abandoned) lane->handler->Abandon(id);
   Fill(lane);
   absl::MutexLock lock(&mu_);
   --callbacks_;

@@ -97,6 +97,9 @@ class Handler {
   // Ends an attempt as soon as that can be done safely; OnDone then says CANCELLED, or what had happened
   // before. Nothing happens if the attempt is over already.
   virtual void Stop(AttemptId id) = 0;
+
+  // As Stop, for a server that ends: waits for nobody outside of it.
+  virtual void Abandon(AttemptId id) { Stop(id); }
 };
 
 }  // namespace errand::handlers

@@ -85,10 +85,14 @@ void EmailHandler::Begin(std::unique_ptr<Delivery> delivery) {
   started->Start();
 }
 
-void EmailHandler::Stop(AttemptId id) {
-  loop_->Post([this, id] {
+void EmailHandler::Stop(AttemptId id) { Stop(id, absl::InfiniteDuration()); }
+
+void EmailHandler::Abandon(AttemptId id) { Stop(id, absl::ZeroDuration()); }
+
+void EmailHandler::Stop(AttemptId id, absl::Duration patience) {
+  loop_->Post([this, id, patience] {
     const auto entry = running_.find(id);
-    if (entry != running_.end()) entry->second->Stop(absl::InfiniteDuration());
+    if (entry != running_.end()) entry->second->Stop(patience);
   });
 }
 

@@ -26,8 +26,7 @@ struct EmailHandlerOptions {
   TlsMode tls = TlsMode::kStartTls;
   // A PEM file of the certificate authorities to trust; empty: the system's.
   std::string ca_file;
-  // What the handler calls itself in EHLO and in every Message-ID: a host name or an address literal.
-  // Empty: the system's host name.
+  // What the handler calls itself in EHLO: a host name or an address literal. Empty: the system's host name.
   std::string helo_name;
   // The most attempts that run, and connections that are open, at once; at least 1.
   int connections = 50;
@@ -55,6 +54,8 @@ class EmailHandler : public Handler, private Delivery::Owner {
   // After the final dot was sent the outcome is the server's reply: the attempt ends when that comes, or by
   // its timeout.
   void Stop(AttemptId id) override;
+  // Does not wait for that reply: DELIVERY_UNKNOWN.
+  void Abandon(AttemptId id) override;
 
  private:
   EmailHandler(Delivery::Settings settings, int connections, absl::Duration destructor_patience,
@@ -62,6 +63,7 @@ class EmailHandler : public Handler, private Delivery::Owner {
 
   void OnSettled(Delivery* delivery) override;
   void OnClosed(Delivery* delivery) override;
+  void Stop(AttemptId id, absl::Duration patience);
   void Begin(std::unique_ptr<Delivery> delivery);
   void ScheduleReap();
   void Reap();

@@ -55,8 +55,8 @@ TEST_F(Email, ArrivesAsItWasSent) {
   EXPECT_EQ(mail.sender, "errand@example.org");
   EXPECT_EQ(mail.recipients, (std::vector<std::string>{"ada@example.org", "bob@example.org"}));
   EXPECT_EQ(BodyOf(mail.data), "Hello\r\n.\r\n..two\r\nbye\r\n");
-  EXPECT_EQ(MessageIdOf(mail), "<uid-1@errand.example>");
-  EXPECT_EQ(outcome.result.email().message_id(), "<uid-1@errand.example>");
+  EXPECT_EQ(MessageIdOf(mail), "<uid-1@example.org>");
+  EXPECT_EQ(outcome.result.email().message_id(), "<uid-1@example.org>");
   EXPECT_EQ(outcome.result.email().message_reply().code(), 250);
   EXPECT_EQ(outcome.result.email().message_reply().enhanced_code(), "2.0.0");
   EXPECT_EQ(outcome.result.email().recipients(0).address(), "ada@example.org");
@@ -282,6 +282,15 @@ TEST_F(Email, StopAfterTheFinalDotWaitsForTheReply) {
   EXPECT_EQ(ReasonOf(Await(pending)), "OK");
   handler_->Stop(last_id_);  // Over already.
   handler_->Stop(12345);     // Never was.
+}
+
+TEST_F(Email, AbandonedAfterTheFinalDotDoesNotWaitForTheReply) {
+  Serve({.script = {{"DOT", FakeSmtpServer::kSilence}}});
+  const auto pending = Start(NewAttempt());
+  ASSERT_TRUE(server_->WaitFor("DOT"));
+  handler_->Stop(last_id_);
+  handler_->Abandon(last_id_);
+  EXPECT_EQ(ReasonOf(Await(pending)), "DELIVERY_UNKNOWN");
 }
 
 TEST_F(Email, OutcomeDoesNotWaitForQuit) {
