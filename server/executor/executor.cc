@@ -56,6 +56,15 @@ class Executor::Observer : public handlers::AttemptObserver {
     executor_->store_->Append(std::move(reports));
   }
 
+  void Keep(v1::TaskResult result, absl::AnyInvocable<void(absl::Status)> kept) override {
+    std::vector<store::KeepRequest> requests(1);
+    requests[0].lease = *lease_;
+    requests[0].result.Swap(&result);
+    executor_->store_->Keep(
+        std::move(requests),
+        [kept = std::move(kept)](std::vector<absl::Status> results) mutable { kept(std::move(results[0])); });
+  }
+
   void OnDone(handlers::Outcome outcome) override { executor_->OnDone(id_, std::move(outcome)); }
 
  private:

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "errand/v1/task.pb.h"
@@ -60,6 +61,13 @@ class AttemptObserver {
   // Something to show to those who watch. `event.event` is progress, log or output; the rest is filled in
   // by the callee.
   virtual void OnEvent(v1::TaskEvent event) = 0;
+
+  // Keeps `result` for the attempt after this one, which finds it as its `previous_result` should this one be
+  // interrupted. `kept` is called from any thread, maybe at once, when that is as safe as the task; with an
+  // error where it is not: the attempt is somebody else's by now, or nothing can be kept any more.
+  virtual void Keep(v1::TaskResult /*result*/, absl::AnyInvocable<void(absl::Status)> kept) {
+    kept(absl::UnimplementedError("nothing is kept"));
+  }
 
   // The attempt is over. Called exactly once, last; the handler then destroys the observer.
   virtual void OnDone(Outcome outcome) = 0;

@@ -95,7 +95,7 @@ class LeaseHolder {
 
 struct ClaimRequest {
   task::HandlerKind kind = task::HandlerKind::kLua;
-  task::Room room;
+  task::Room room;  // May be none, to say what queues wait for.
   // Each task is the caller's for this long, unless extended.
   absl::Duration lease_duration;
   // Borrowed until the last lease is finished or has expired.
@@ -120,6 +120,12 @@ struct FinishRequest {
   google::rpc::Status error;
   v1::TaskResult result;
   v1::Usage usage;
+};
+
+// What a running attempt leaves to the next one, should it be interrupted.
+struct KeepRequest {
+  Lease lease;
+  v1::TaskResult result;
 };
 
 // Something a running attempt wants to show. Best effort: a stale lease drops it silently.
@@ -256,6 +262,10 @@ class TaskStore {
 
   // Ends attempts. FAILED_PRECONDITION for a stale lease: the task then belongs to somebody else.
   virtual void Finish(std::vector<FinishRequest> requests, Callback<std::vector<absl::Status>> done) = 0;
+
+  // Gives tasks that run a result, which the next attempt finds as its `previous_result` (see Claim). As safe
+  // as the task when its entry says OK; FAILED_PRECONDITION for a stale lease.
+  virtual void Keep(std::vector<KeepRequest> requests, Callback<std::vector<absl::Status>> done) = 0;
 
   // Adds to the events of running attempts.
   virtual void Append(std::vector<Report> reports) = 0;

@@ -110,6 +110,7 @@ void SampleHistory::AddAttempts() {
     fixture_.Progress(leases_["scripted"], 0.5);
     return true;
   });
+  Add([this] { return fixture_.Keep(leases_["keyed-1"], "kept").ok(); });
   Add([this] {
     std::vector<FinishRequest> requests(1);
     requests[0].lease = leases_["scripted"];

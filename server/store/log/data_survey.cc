@@ -29,6 +29,8 @@ uint64_t ChangedTask(const Change& change) {
       return change.task_moved().order();
     case Change::kTaskReported:
       return change.task_reported().order();
+    case Change::kTaskResultKept:
+      return change.task_result_kept().order();
     case Change::kTaskCancelRequested:
       return change.task_cancel_requested().order();
     case Change::kTaskForgotten:

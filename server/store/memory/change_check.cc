@@ -171,6 +171,9 @@ absl::Status CheckChange(const Change& change) {
     case Change::kQueueDeleted:
       if (task::CheckQueueName(change.queue_deleted().name(), "name").ok()) return absl::OkStatus();
       return Impossible("a queue is deleted that there cannot be");
+    case Change::kTaskResultKept:
+      if (v1::TaskResult().ParseFromString(change.task_result_kept().result())) return absl::OkStatus();
+      return Impossible("a task's result is not readable");
     case Change::kTaskCancelRequested:
     case Change::kDescendantsCancelled:
     case Change::kTaskForgotten:

@@ -199,6 +199,25 @@ bool MemoryStore::MayReport() const {
   return journal_ == nullptr || !journal_->IsFull() || journal_->UnwrittenBytes() < kMaxUnwrittenBytes;
 }
 
+void MemoryStore::Keep(std::vector<KeepRequest> requests, Callback<std::vector<absl::Status>> done) {
+  std::vector<absl::Status> results;
+  Deferred deferred;
+  {
+    absl::MutexLock lock(&mu_);
+    for (const KeepRequest& request : requests) {
+      Record* record = FindLeased(request.lease);
+      results.push_back(record != nullptr ? absl::OkStatus() : StaleLease(request.lease));
+      if (record == nullptr) continue;
+      record->KeepResult(request.result.SerializeAsString());
+      LogResult(*record);
+      Recount(*record);
+    }
+    deferred.push_back(Answer(std::move(done), std::move(results)));
+    Commit(deferred);
+  }
+  deferred.Run();
+}
+
 void MemoryStore::Append(std::vector<Report> reports) {
   Deferred deferred;
   {

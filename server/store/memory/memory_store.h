@@ -56,6 +56,7 @@ class MemoryStore final : public TaskStore {
   void Extend(std::vector<Lease> leases, absl::Duration lease_duration,
               Callback<std::vector<absl::Status>> done) override;
   void Finish(std::vector<FinishRequest> requests, Callback<std::vector<absl::Status>> done) override;
+  void Keep(std::vector<KeepRequest> requests, Callback<std::vector<absl::Status>> done) override;
   void Append(std::vector<Report> reports) override;
   void Cancel(std::vector<ChangeRequest> requests,
               Callback<std::vector<absl::StatusOr<v1::Task>>> done) override;
@@ -345,6 +346,7 @@ class MemoryStore final : public TaskStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogReport(const Record& record, const v1::TaskEvent& event, bool replaces, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LogResult(Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogCancelRequested(const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogForgotten(const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LogDescendantsCancelled(uint64_t order, bool over) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

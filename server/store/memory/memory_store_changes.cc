@@ -115,12 +115,14 @@ absl::Status MemoryStore::FinishOne(FinishRequest& request, const clock::Moment&
   const auto error = KeepError(std::move(request.error));
   const KeptUsage usage(request.usage);
   record->EndAttempt(error, usage, now.time);
-  // A released attempt did not end by itself: what it has to say does not count.
+  // A released attempt did not end by itself: what it has to say does not count, but for what it leaves to
+  // the next one.
   if (request.verdict != Verdict::kReleased) {
     past.output.error = error;
-    past.output.result = request.result.SerializeAsString();
     past.output.usage = usage;
   }
+  std::string result = request.result.SerializeAsString();
+  if (request.verdict != Verdict::kReleased || !result.empty()) past.output.result = std::move(result);
   const bool cancelled = past.cancel_requested;
   switch (request.verdict) {
     case Verdict::kSucceeded:

@@ -166,6 +166,15 @@ void MemoryStore::LogReport(const Record& record, const v1::TaskEvent& event, bo
   Say(change);
 }
 
+void MemoryStore::LogResult(Record& record) {
+  if (journal_ == nullptr) return;
+  Change& change = NewChange();
+  change.mutable_task_result_kept()->set_order(record.order);
+  change.mutable_task_result_kept()->set_result(record.history->output.result);
+  Say(change);
+  CountLogged(record, static_cast<int64_t>(change_bytes_.size() + Journal::kOverhead));
+}
+
 void MemoryStore::LogCancelRequested(const Record& record) {
   if (journal_ == nullptr) return;
   Change& change = NewChange();

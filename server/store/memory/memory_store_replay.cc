@@ -68,6 +68,8 @@ absl::Status MemoryStore::Replay::Apply(JournalPlace place, absl::string_view te
       return Report(change.task_reported());
     case Change::kPastStored:
       return StorePast(place, change.past_stored(), bytes);
+    case Change::kTaskResultKept:
+      return Keep(*change.mutable_task_result_kept(), bytes);
     case Change::kTaskCancelRequested:
       return RequestCancel(change.task_cancel_requested().order());
     case Change::kTaskForgotten:
@@ -232,6 +234,15 @@ absl::Status MemoryStore::Replay::Report(const TaskReported& reported) {
   store_.CountLogged(
       *record, record->AddReport(reported.event(), reported.replaces(), absl::FromUnixNanos(reported.time()),
                                  store_.options_.max_task_events, store_.options_.max_task_event_bytes));
+  return absl::OkStatus();
+}
+
+absl::Status MemoryStore::Replay::Keep(TaskResultKept& kept, uint64_t bytes) {
+  Record* const record = Find(kept.order());
+  if (record == nullptr) return Missing("a task that is not there has a result");
+  if (record->state != v1::TASK_STATE_RUNNING) return Impossible("a task that does not run has a result");
+  record->KeepResult(std::move(*kept.mutable_result()));
+  store_.CountLogged(*record, static_cast<int64_t>(bytes));
   return absl::OkStatus();
 }
 

@@ -47,6 +47,7 @@ class MemoryStore::Replay {
   absl::Status StorePast(JournalPlace place, const PastStored& past, uint64_t bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   absl::Status Report(const TaskReported& reported) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
+  absl::Status Keep(TaskResultKept& kept, uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   // Gives the table of names the new records but the last `left`.
   absl::Status Name(size_t left) ABSL_EXCLUSIVE_LOCKS_REQUIRED(store_.mu_);
   // What a task's state says of the store.

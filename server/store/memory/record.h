@@ -162,6 +162,11 @@ struct Record {
   // Adds such an event. At most `max_events` are kept, and of more than one at most `max_bytes`. Returns how
   // many bytes more a journal needs of the task: less than none where others go.
   int64_t AddReport(v1::TaskEvent event, bool replaces, absl::Time now, size_t max_events, int64_t max_bytes);
+  // What the running attempt leaves to the next one: an encoded v1::TaskResult.
+  void KeepResult(std::string result) {
+    Grown().output.result = std::move(result);
+    ++revision;
+  }
   // Makes a move again.
   void Replay(const TaskMoved& moved);
   // The state that a task was in when it was said again, with what it had gone through.

@@ -63,6 +63,38 @@ TEST_P(StoreConformance, AReleasedTaskGoesFirstAgain) {
   EXPECT_THAT(Ids(fixture.Claim(2)), ElementsAre("a", "b"));
 }
 
+TEST_P(StoreConformance, TheNextAttemptFindsWhatAnInterruptedOneHasKept) {
+  StoreFixture fixture(GetParam());
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("a")).ok());
+  const Lease first = fixture.Claim()[0].lease;
+  EXPECT_TRUE(fixture.Keep(first, "early").ok());
+  EXPECT_TRUE(fixture.Keep(first, "late").ok());
+  EXPECT_EQ(fixture.Get("a")->result().data(), "late");
+  ASSERT_TRUE(fixture.Finish(first, Verdict::kReleased).ok());
+  const std::vector<ClaimedTask> again = fixture.Claim();
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].previous_result.data(), "late");
+  EXPECT_TRUE(absl::IsFailedPrecondition(fixture.Keep(first, "stale")));
+  ASSERT_TRUE(fixture.Finish(again[0].lease, Verdict::kSucceeded).ok());
+  EXPECT_EQ(fixture.Get("a")->result().data(), "") << "the end says what the result is";
+}
+
+TEST_P(StoreConformance, AReleasedAttemptMayLeaveAnotherResult) {
+  StoreFixture fixture(GetParam());
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("a")).ok());
+  const Lease lease = fixture.Claim()[0].lease;
+  EXPECT_TRUE(fixture.Keep(lease, "kept").ok());
+  std::vector<FinishRequest> requests(1);
+  requests[0].lease = lease;
+  requests[0].verdict = Verdict::kReleased;
+  requests[0].result.set_data("left");
+  EXPECT_TRUE(StoreFixture::Await<std::vector<absl::Status>>(
+                  [&](auto done) { fixture.store().Finish(std::move(requests), std::move(done)); })
+                  .at(0)
+                  .ok());
+  EXPECT_EQ(fixture.Claim()[0].previous_result.data(), "left");
+}
+
 TEST_P(StoreConformance, AQueueOfManyTasksDelaysAnotherQueueByAtMostOneRound) {
   StoreFixture fixture(GetParam());
   for (int i = 0; i < 1000; ++i) {

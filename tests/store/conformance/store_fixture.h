@@ -208,6 +208,16 @@ class StoreFixture : public LeaseHolder {
         .at(0);
   }
 
+  // Gives the next attempt a result of these bytes.
+  absl::Status Keep(const Lease& lease, const std::string& data) {
+    std::vector<KeepRequest> requests(1);
+    requests[0].lease = lease;
+    requests[0].result.set_data(data);
+    return Await<std::vector<absl::Status>>(
+               [&](auto done) { store().Keep(std::move(requests), std::move(done)); })
+        .at(0);
+  }
+
   // Claims one task and finishes it; its id.
   std::string RunOne(Verdict verdict = Verdict::kSucceeded) {
     const std::vector<ClaimedTask> claimed = Claim();
