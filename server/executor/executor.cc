@@ -34,6 +34,7 @@ store::FinishRequest Judge(const store::Lease& lease, const v1::RetryPolicy& ret
 // Whether `now` lets something start that `then` did not.
 bool HasGrown(const task::Room& then, const task::Room& now) {
   if (now.tasks <= 0) return false;
+  if (then.tasks <= 0) return true;
   return std::any_of(then.queues.begin(), then.queues.end(), [&now](const auto& queue) {
     if (queue.second.tasks > 0) return false;
     const auto found = now.queues.find(queue.first);
@@ -173,7 +174,8 @@ void Executor::Fill(Lane* lane) {
       if (!draining_ && lane->claiming && lane->claim != 0 && HasGrown(lane->room, request.room)) {
         outdated = std::exchange(lane->claim, 0);
         lane->outdated = true;
-      } else if (draining_ || lane->closed || lane->claiming || request.room.tasks <= 0) {
+      } else if (draining_ || lane->closed || lane->claiming ||
+                 (request.room.tasks <= 0 && request.room.held_by == v1::HELD_BY_UNSPECIFIED)) {
         if (look_again) continue;
         lane->filling = false;
         return;

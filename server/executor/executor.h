@@ -23,8 +23,8 @@ namespace errand::executor {
 // Claims tasks from a store as long as handlers have room for them, hands them over, reports what becomes of
 // them, and extends their leases meanwhile. Blocks nowhere but in Drain.
 //
-// There is a claim of each kind outstanding whenever the handler has any room. When it gets room for a queue
-// that the claim excludes, the claim is taken back and made anew.
+// There is a claim of each kind outstanding whenever the handler has any room, or says what its queues wait
+// for. When it gets room for a queue that the claim excludes, the claim is taken back and made anew.
 class Executor : private store::LeaseHolder {
  public:
   // `store` and `loop` (for the lease timer) are borrowed and must outlive the executor. `worker` is what the
@@ -41,7 +41,7 @@ class Executor : private store::LeaseHolder {
 
   void Start();
 
-  // Claims no more; waits until the running attempts have ended, from `deadline` on by stopping them: their
+  // Claims no more; waits until the running attempts have ended, from `deadline` on by abandoning them: their
   // tasks go back to the front of their queues. Not from the thread of a loop.
   void Drain(clock::Instant deadline);
 

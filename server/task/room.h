@@ -21,6 +21,8 @@ struct QueueRoom {
 // others.
 struct Room {
   int tasks = 1;
+  // What all queues wait for where that is none, if it is not that executors are busy.
+  v1::HeldBy held_by = v1::HELD_BY_UNSPECIFIED;
   // Of a queue that `queues` does not name.
   int tasks_a_queue = std::numeric_limits<int>::max();
   // By name, `queues/{queue}`.

@@ -26,6 +26,7 @@ class FakeHandler : public handlers::Handler {
 
   task::Room GetRoom() override {
     absl::MutexLock lock(&mu_);
+    if (held_) return {.tasks = 0, .held_by = v1::HELD_BY_MAIL_SERVER};
     return {.tasks = slots_ - static_cast<int>(running_.size()), .queues = bounded_};
   }
   void WatchRoom(std::function<void()> more_room) override { more_room_ = std::move(more_room); }
@@ -39,6 +40,15 @@ class FakeHandler : public handlers::Handler {
     {
       absl::MutexLock lock(&mu_);
       bounded_.erase(queue);
+    }
+    more_room_();
+  }
+
+  // Takes no task at all, or does again.
+  void Hold(bool held) {
+    {
+      absl::MutexLock lock(&mu_);
+      held_ = held;
     }
     more_room_();
   }
@@ -120,6 +130,7 @@ class FakeHandler : public handlers::Handler {
   size_t most_running_ ABSL_GUARDED_BY(mu_) = 0;
   int started_ ABSL_GUARDED_BY(mu_) = 0;
   int stopped_ ABSL_GUARDED_BY(mu_) = 0;
+  bool held_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 class ExecutorTest : public ::testing::Test {
@@ -169,6 +180,19 @@ TEST_F(ExecutorTest, AQueueThatTheHandlerExcludesWaitsAndTheOthersDoNot) {
   handler_.Include("queues/default");
   End(handler_.Next());
   EXPECT_EQ(StateOf("a"), v1::TASK_STATE_SUCCEEDED);
+}
+
+TEST_F(ExecutorTest, AHandlerThatTakesNothingForAReasonOfItsOwnSaysIt) {
+  executor_.Start();
+  handler_.Hold(true);
+  ASSERT_TRUE(store_.Submit(StoreFixture::Lua("a")).ok());
+  End(handler_.Next());  // That of the claim that was there before.
+  ASSERT_TRUE(store_.Submit(StoreFixture::Lua("b")).ok());
+  EXPECT_EQ(store_.Stats("queues/default")->held_by(), v1::HELD_BY_MAIL_SERVER);
+  EXPECT_EQ(handler_.started(), 1);
+  handler_.Hold(false);
+  End(handler_.Next());
+  EXPECT_EQ(StateOf("b"), v1::TASK_STATE_SUCCEEDED);
 }
 
 TEST_F(ExecutorTest, AnAttemptComesWithTheScriptThatItsTaskNames) {

@@ -197,6 +197,7 @@ v1::HeldBy MemoryStore::HeldByExecutors(const Queue& queue) const {
     for (const ClaimWaiter& waiter : claims_[kind]) {
       const auto& rooms = waiter.request.room.queues;
       if (const auto room = rooms.find(queue.name); room != rooms.end()) return room->second.held_by;
+      if (waiter.request.room.held_by != v1::HELD_BY_UNSPECIFIED) return waiter.request.room.held_by;
     }
   }
   return v1::HELD_BY_EXECUTORS;

@@ -67,5 +67,21 @@ TEST_P(StoreConformance, AClaimThatWaitsLeavesTasksItHasNoRoomForToTheNext) {
   EXPECT_TRUE(first.empty());
 }
 
+TEST_P(StoreConformance, AClaimWithoutRoomTakesNothingAndSaysWhatQueuesWaitFor) {
+  StoreFixture fixture(GetParam());
+  bool claimed = false;
+  const WaitId waits = fixture.store().Claim({task::HandlerKind::kLua,
+                                              {.tasks = 0, .held_by = v1::HELD_BY_MAIL_SERVER},
+                                              absl::Seconds(30),
+                                              &fixture,
+                                              ""},
+                                             [&claimed](auto tasks) { claimed = !tasks.empty(); });
+  SubmitAll(fixture, {"a1"}, "queues/a");
+  EXPECT_EQ(fixture.Stats("queues/a")->held_by(), v1::HELD_BY_MAIL_SERVER);
+  fixture.store().StopWaiting(waits);
+  EXPECT_FALSE(claimed);
+  EXPECT_EQ(fixture.Stats("queues/a")->held_by(), v1::HELD_BY_EXECUTORS);
+}
+
 }  // namespace
 }  // namespace errand::store
