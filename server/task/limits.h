@@ -18,6 +18,7 @@ inline constexpr int64_t kMaxLogLineBytes = 4 << 10;
 inline constexpr int64_t kMaxProgressMessageBytes = 1 << 10;
 
 inline constexpr int64_t kDefaultRunTimeoutSeconds = 30;
+inline constexpr int64_t kDefaultEmailRunTimeoutSeconds = 900;
 inline constexpr int64_t kMaxRunTimeoutSeconds = 3600;
 inline constexpr int64_t kMaxScheduleAheadSeconds = 366 * 24 * 3600;
 

@@ -9,6 +9,7 @@
 #include "server/task/errors.h"
 #include "server/task/limits.h"
 #include "server/task/name.h"
+#include "server/task/retry.h"
 #include "server/task/validate_email.h"
 #include "text/utf8.h"
 
@@ -154,6 +155,9 @@ absl::Status ValidateRetryPolicy(const v1::RetryPolicy& policy, absl::string_vie
   if (policy.multiplier() != 0 && !(policy.multiplier() >= 1 && policy.multiplier() <= 10)) {
     found.Add(Invalid(path, "multiplier", "must be 1 to 10"));
   }
+  if (policy.has_jitter() && !(policy.jitter() >= 0 && policy.jitter() <= 1)) {
+    found.Add(Invalid(path, "jitter", "must be 0 to 1"));
+  }
   return found.status();
 }
 
@@ -220,7 +224,13 @@ absl::Status ValidateTask(const v1::Task& task, absl::string_view path, absl::Ti
 }
 
 void FillDefaults(v1::Task& task) {
-  if (!task.has_run_timeout()) task.mutable_run_timeout()->set_seconds(kDefaultRunTimeoutSeconds);
+  if (!task.has_run_timeout()) {
+    task.mutable_run_timeout()->set_seconds(task.has_email() ? kDefaultEmailRunTimeoutSeconds
+                                                             : kDefaultRunTimeoutSeconds);
+  }
+  if (task.has_email() && !task.has_retry_policy()) {
+    *task.mutable_retry_policy() = DefaultEmailRetryPolicy();
+  }
   v1::Limits& limits = *task.mutable_limits();
   if (limits.memory_bytes() == 0) limits.set_memory_bytes(kDefaultMemoryBytes);
   if (limits.output_bytes() == 0) limits.set_output_bytes(kDefaultOutputBytes);

@@ -26,7 +26,8 @@ absl::Status ValidateLimits(const v1::Limits& limits, absl::string_view path);
 absl::Status ValidateDuration(const google::protobuf::Duration& duration, absl::string_view field,
                               absl::Duration min, absl::Duration max);
 
-// Fills in the server's defaults of `run_timeout` and `limits` where they are not set. `task` is valid.
+// Fills in the server's defaults of `run_timeout`, `limits` and an e-mail's `retry_policy` where they are not
+// set. `task` is valid.
 void FillDefaults(v1::Task& task);
 
 }  // namespace errand::task

@@ -36,6 +36,30 @@ TEST(Retry, BackoffGrowsIsCappedAndIsDrawnFromZeroUp) {
   EXPECT_FALSE(NextBackoff(policy, 100).has_value());
 }
 
+TEST(Retry, WhatIsNotJitterIsFixed) {
+  v1::RetryPolicy policy;
+  policy.set_max_attempts(2);
+  policy.mutable_min_backoff()->set_seconds(10);
+  policy.set_jitter(0);
+  EXPECT_EQ(NextBackoff(policy, 1), absl::Seconds(10));
+  policy.set_jitter(0.25);
+  absl::Duration shortest = absl::InfiniteDuration();
+  for (int i = 0; i < 2000; ++i) shortest = std::min(shortest, *NextBackoff(policy, 1));
+  EXPECT_GE(shortest, absl::Seconds(7.5));
+  EXPECT_LT(shortest, absl::Seconds(8));
+}
+
+TEST(Retry, MailIsTriedForADayWhateverIsDrawn) {
+  v1::RetryPolicy policy = DefaultEmailRetryPolicy();
+  absl::Duration least;
+  EXPECT_LE(*NextBackoff(policy, 1), absl::Minutes(1)) << "greylisting wants a second try soon";
+  EXPECT_GE(*NextBackoff(policy, 1), absl::Seconds(30));
+  policy.set_jitter(0);
+  for (int attempt = 1; attempt < policy.max_attempts(); ++attempt)
+    least += *NextBackoff(policy, attempt) / 2;
+  EXPECT_GE(least, absl::Hours(24));
+}
+
 TEST(Durations, SurviveTheWayThereAndBack) {
   for (int64_t nanos :
        {int64_t{0}, int64_t{1}, int64_t{-1}, int64_t{1'500'000'000}, int64_t{-1'500'000'000}}) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 
 #include "server/task/duration.h"
@@ -94,6 +95,11 @@ TEST(Validate, RetryPolicyAndLimitsAreNamedFromTheTask) {
   v1::Task task = ATask();
   task.mutable_retry_policy()->set_max_attempts(101);
   ExpectInvalid(task, "task.retry_policy.max_attempts: must be 1 to 100, not 101");
+  for (const double wrong : {-0.1, 1.1, std::nan("")}) {
+    task = ATask();
+    task.mutable_retry_policy()->set_jitter(wrong);
+    ExpectInvalid(task, "task.retry_policy.jitter: must be 0 to 1");
+  }
   task = ATask();
   task.mutable_limits()->mutable_cpu_time();
   ExpectInvalid(task, "task.limits.cpu_time: must be ");
@@ -106,6 +112,24 @@ TEST(Validate, DefaultsFillWhatIsUnset) {
   EXPECT_EQ(task.run_timeout().seconds(), 30);
   EXPECT_EQ(task.limits().memory_bytes(), 64 << 20);
   EXPECT_EQ(task.limits().output_bytes(), 5);
+}
+
+TEST(Validate, MailHasDefaultsOfItsOwn) {
+  v1::Task task;
+  task.mutable_email();
+  FillDefaults(task);
+  EXPECT_EQ(task.run_timeout().seconds(), 900);
+  EXPECT_EQ(task.retry_policy().max_attempts(), 54);
+  v1::Task told;
+  told.mutable_email();
+  told.mutable_run_timeout()->set_seconds(5);
+  told.mutable_retry_policy()->set_max_attempts(1);
+  FillDefaults(told);
+  EXPECT_EQ(told.run_timeout().seconds(), 5);
+  EXPECT_EQ(told.retry_policy().max_attempts(), 1);
+  v1::Task script = ATask();
+  FillDefaults(script);
+  EXPECT_FALSE(script.has_retry_policy());
 }
 
 }  // namespace
