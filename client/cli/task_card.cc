@@ -74,6 +74,19 @@ std::string TaskCard(const v1::Task& task, const Terminal& terminal) {
   return card;
 }
 
+namespace {
+
+// Older servers say only whether it has accepted.
+std::string RecipientWord(const v1::RecipientReply& recipient) {
+  if (recipient.state() == v1::RECIPIENT_STATE_UNSPECIFIED)
+    return recipient.accepted() ? "accepted" : "refused";
+  absl::string_view name = v1::RecipientState_Name(recipient.state());
+  absl::ConsumePrefix(&name, "RECIPIENT_STATE_");
+  return absl::AsciiStrToLower(name);
+}
+
+}  // namespace
+
 std::string RecipientRows(const v1::EmailReceipt& receipt) {
   size_t width = 0;
   for (const v1::RecipientReply& recipient : receipt.recipients()) {
@@ -89,9 +102,8 @@ std::string RecipientRows(const v1::EmailReceipt& receipt) {
       absl::StrAppend(&said, reply.enhanced_code(), " ");
     }
     absl::StrAppend(&said, reply.text());
-    std::string row =
-        absl::StrFormat("%-8s  %-*s  %s", recipient.accepted() ? "accepted" : "refused",
-                        static_cast<int>(width), Printable(recipient.address()), Printable(said));
+    std::string row = absl::StrFormat("%-8s  %-*s  %s", RecipientWord(recipient), static_cast<int>(width),
+                                      Printable(recipient.address()), Printable(said));
     absl::StripTrailingAsciiWhitespace(&row);
     absl::StrAppend(&rows, row, "\n");
   }

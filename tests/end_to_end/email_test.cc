@@ -1,11 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "tests/end_to_end/calls.h"
 #include "tests/end_to_end/data_folder.h"
+#include "tests/end_to_end/server_log.h"
 #include "tests/end_to_end/server_process.h"
 #include "tests/handlers/email/fake_smtp_server.h"
 
@@ -136,6 +138,99 @@ TEST(EmailTasks, DrainTimeoutBoundsEveryPhase) {
     }
     EXPECT_EQ(server.Stop(), 0);
   }
+}
+
+// What becomes of a mail whose server is killed at `point` and started again, beside a mail server that
+// works.
+v1::Task KilledAt(const char* point, v1::OnUnknown on_unknown, size_t* mails) {
+  const DataFolder folder;
+  FakeSmtpServer smtp({.script = {{point, FakeSmtpServer::kSilence}}});
+  std::vector<std::string> flags = Flags(smtp);
+  flags.push_back(absl::StrCat("--data_dir=", folder.path()));
+  v1::CreateTaskRequest request = Mail({"bob@example.net"});
+  request.mutable_task()->mutable_email()->set_on_unknown(on_unknown);
+  v1::Task task;
+  {
+    ServerProcess server(flags);
+    EXPECT_TRUE(Create(server.tasks(), request, &task).ok());
+    EXPECT_TRUE(smtp.WaitFor(point)) << point;
+    server.Signal(SIGKILL);
+    server.Wait();
+  }
+  FakeSmtpServer good({});
+  ServerProcess server({absl::StrCat("--smtp_server=127.0.0.1:", good.port()), "--smtp_tls=none",
+                        absl::StrCat("--data_dir=", folder.path())});
+  EXPECT_TRUE(Wait(server.tasks(), task.name(), 30'000, &task).ok());
+  EXPECT_EQ(server.Stop(), 0);
+  *mails = good.mails().size();
+  return task;
+}
+
+TEST(EmailTasks, KilledBeforeTheHandOverTheMailIsSentOnceMore) {
+  for (const char* point : {"EHLO", "RCPT", "DATA"}) {
+    size_t mails = 0;
+    const v1::Task task = KilledAt(point, v1::ON_UNKNOWN_FAIL, &mails);
+    EXPECT_EQ(task.state(), v1::TASK_STATE_SUCCEEDED) << point << task.error().message();
+    EXPECT_EQ(mails, 1u);
+    EXPECT_FALSE(task.result().email().possible_duplicate());
+  }
+}
+
+TEST(EmailTasks, KilledAfterTheHandOverTheTaskSaysWhatFollows) {
+  size_t mails = 0;
+  v1::Task task = KilledAt("DOT", v1::ON_UNKNOWN_UNSPECIFIED, &mails);
+  EXPECT_EQ(task.state(), v1::TASK_STATE_FAILED);
+  EXPECT_EQ(ReasonOf(task.error()), "DELIVERY_UNKNOWN");
+  EXPECT_EQ(task.result().email().recipients(0).state(), v1::RECIPIENT_STATE_UNKNOWN);
+  EXPECT_EQ(mails, 0u);
+  task = KilledAt("DOT", v1::ON_UNKNOWN_RETRY, &mails);
+  EXPECT_EQ(task.state(), v1::TASK_STATE_SUCCEEDED) << task.error().message();
+  EXPECT_TRUE(task.result().email().possible_duplicate());
+  EXPECT_EQ(mails, 1u);
+}
+
+TEST(EmailTasks, AThousandMailsArriveAtAServerThatTakesTwentyConnections) {
+  FakeSmtpServer smtp({.max_connections = 20});
+  ServerProcess server(Flags(smtp));
+  std::vector<std::string> names(1000);
+  v1::Task task;
+  for (std::string& name : names) {
+    ASSERT_TRUE(Create(server.tasks(), Mail({"bob@example.net"}), &task).ok());
+    name = task.name();
+  }
+  for (const std::string& name : names) {
+    ASSERT_TRUE(Wait(server.tasks(), name, 30'000, &task).ok());
+    EXPECT_EQ(task.state(), v1::TASK_STATE_SUCCEEDED) << task.error().message();
+    EXPECT_EQ(task.attempt_count(), 1) << "it cost no attempt";
+  }
+  EXPECT_EQ(smtp.mails().size(), names.size());
+  EXPECT_EQ(server.Stop(), 0);
+}
+
+TEST(EmailTasks, WrongSettingIsSeenInTheQueueAndInTheLogAndCostsNoMail) {
+  FakeSmtpServer smtp(
+      {.script = {{"EHLO", "504 5.5.2 need a fully-qualified hostname\r\n"}}, .bad_answers = 2});
+  ServerLog log;
+  ServerProcess server(Flags(smtp), log.writer());
+  v1::CreateTaskRequest request = Mail({"bob@example.net"});
+  request.mutable_task()->mutable_retry_policy()->set_max_attempts(1);
+  std::vector<std::string> names(100);
+  v1::Task task;
+  for (std::string& name : names) {
+    ASSERT_TRUE(Create(server.tasks(), request, &task).ok());
+    name = task.name();
+  }
+  EXPECT_THAT(log.WaitFor("fully-qualified"), HasSubstr("mails wait until the settings are right"));
+  v1::GetQueueStatsRequest stats_of;
+  stats_of.set_name("queues/default");
+  v1::GetQueueStatsResponse stats;
+  ASSERT_TRUE(Call(server.queues(), &v1::Queues::Stub::GetQueueStats, stats_of, &stats).ok());
+  EXPECT_EQ(stats.stats().held_by(), v1::HELD_BY_MAIL_SERVER);
+  for (const std::string& name : names) {
+    ASSERT_TRUE(Wait(server.tasks(), name, 30'000, &task).ok());
+    EXPECT_EQ(task.state(), v1::TASK_STATE_SUCCEEDED) << task.error().message();
+  }
+  EXPECT_EQ(server.Stop(), 0);
 }
 
 TEST(EmailTasks, SubmittingDoesNotWaitForAMailServerThatNeverAnswers) {

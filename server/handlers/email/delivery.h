@@ -1,109 +1,101 @@
 #ifndef ERRAND_SERVER_HANDLERS_EMAIL_DELIVERY_H_
 #define ERRAND_SERVER_HANDLERS_EMAIL_DELIVERY_H_
 
-#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "server/clock/instant.h"
 #include "server/clock/moment.h"
-#include "server/handlers/email/connector.h"
-#include "server/handlers/email/host_lookup.h"
 #include "server/handlers/email/receipt.h"
-#include "server/handlers/email/server_address.h"
-#include "server/handlers/email/smtp_data.h"
 #include "server/handlers/email/smtp_session.h"
-#include "server/handlers/email/smtp_timeouts.h"
-#include "server/handlers/email/tls_channel.h"
-#include "server/handlers/email/transport.h"
 #include "server/handlers/handler.h"
 #include "server/io/loop.h"
 #include "server/io/timer.h"
+#include "server/task/duration.h"
 
 namespace errand::handlers {
 
-// One attempt to deliver one message: looks the server up, connects, and carries bytes and deadlines
-// between the network and an SmtpSession. The outcome is reported as soon as it is known; the connection
-// may live a little longer, to say QUIT. All calls on the loop's thread.
-class Delivery : private Transport::Owner {
+// One attempt to deliver one message: what is to be sent, to whom, and what has come of it so far. Knows no
+// connection: it is taken from one to the next until nobody is open. All calls on the loop's thread.
+class Delivery {
  public:
-  // What all deliveries of a handler have in common.
-  struct Settings {
-    ServerAddress server;
-    TlsMode tls = TlsMode::kNone;
-    std::unique_ptr<TlsContext> tls_context;  // Null with TlsMode::kNone.
-    std::string helo_name;
-    SmtpTimeouts timeouts;
-  };
-
-  // Called from within Start, Stop and Abandon, too. Must not destroy the delivery there.
   class Owner {
    public:
     virtual ~Owner() = default;
 
-    // The observer was told the outcome, and is gone. Comes first, once.
-    virtual void OnSettled(Delivery* delivery) = 0;
-
-    // The connection is closed; the delivery does nothing any more. Comes last, once.
-    virtual void OnClosed(Delivery* delivery) = 0;
+    // The attempt has had its run_timeout. May destroy the delivery.
+    virtual void OnRunTimeout(Delivery* delivery) = 0;
   };
 
-  // `settings`, `loop` and `owner` are borrowed. `started` is when the attempt began.
-  Delivery(const Settings* settings, io::Loop* loop, Owner* owner, Attempt attempt,
-           std::unique_ptr<AttemptObserver> observer, clock::Moment started);
+  // `loop` and `owner` are borrowed. `started` is when the attempt began.
+  Delivery(io::Loop* loop, Owner* owner, Attempt attempt, std::unique_ptr<AttemptObserver> observer,
+           clock::Moment started);
+
+  Delivery(const Delivery&) = delete;
+  Delivery& operator=(const Delivery&) = delete;
 
   AttemptId id() const { return attempt_.id; }
+  const std::string& task() const { return attempt_.task->name(); }
+  absl::Duration run_timeout() const { return task::FromProto(attempt_.task->run_timeout()); }
 
-  // Once, first.
-  void Start();
+  // Nobody is left to be addressed by this attempt.
+  bool done() const { return receipt_.open().empty(); }
 
-  // Before the final dot, closes the connection, and the outcome is CANCELLED. After it the outcome is what
-  // the server replies, or DELIVERY_UNKNOWN when that takes longer than `patience`.
-  void Stop(absl::Duration patience);
+  // The next transaction: to all that are open.
+  SmtpEnvelope NextEnvelope();
 
-  // Closes what is left of the connection. Only when settled.
-  void Abandon();
+  // The whole message. Made when it is first asked for, and kept.
+  const std::string& message();
+
+  // Counts the time from here on towards run_timeout, or does not.
+  void RunClock();
+  void StopClock();
+
+  // Of a transaction with NextEnvelope() on `server`, whose message is about to be handed over: `replies` are
+  // the recipients'. `noted` is called when that is kept, from any thread; an error: it must not be.
+  void NoteHandOver(const std::vector<v1::SmtpReply>& replies, absl::string_view server,
+                    absl::AnyInvocable<void(absl::Status)> noted);
+
+  // Tells those who watch the task how far it is.
+  void Say(absl::string_view text) { Say(v1::LOG_LEVEL_INFO, text); }
+  // The same of the replies to the recipients of NextEnvelope(): how many were accepted, and who was not, up
+  // to kMaxRefusalsTold an attempt.
+  void SayRecipients(const std::vector<v1::SmtpReply>& replies);
+
+  // Takes in what came of that transaction.
+  void Add(const SmtpTranscript& transcript, absl::string_view server);
+
+  // Nothing more is tried. Only while somebody is open.
+  void Fail(const SmtpFailure& failure) { receipt_.Fail(failure); }
+
+  // It had the bad luck to get a connection that had died meanwhile, and was taken back.
+  bool taken_back() const { return taken_back_; }
+  void TakeBack() { taken_back_ = true; }
+
+  // Tells the observer how the attempt ended, and destroys it. Once, last, when done().
+  void Report();
 
  private:
-  void OnReceived(absl::string_view bytes) override;
-  void OnDrained() override;
-  void OnTlsUp() override;
-  void OnTlsFailed(absl::string_view why) override;
-  void OnLost(absl::string_view why) override;
+  static constexpr int kMaxRefusalsTold = 100;
 
-  void OnAddresses(absl::StatusOr<std::vector<SocketAddress>> addresses);
-  void OnConnected(absl::StatusOr<Socket> socket);
-  void OnPhaseTimeout();
-  // Ends the attempt as SmtpSession::Fail does.
-  void Fail(SmtpFailure::Kind kind, absl::string_view text);
-  // Does what the session asks for.
-  void Advance();
-  void SendMessage();
-  void Report();
-  absl::Duration PhaseTimeout() const;
+  void Say(v1::LogLevel level, absl::string_view text);
 
-  const Settings* const settings_;
   io::Loop* const loop_;
-  Owner* const owner_;
   const Attempt attempt_;
   const clock::Moment started_;
-
-  std::unique_ptr<AttemptObserver> observer_;  // Null once the outcome is reported.
+  std::unique_ptr<AttemptObserver> observer_;
+  const std::string message_id_;
   Receipt receipt_;
-  SmtpSession session_;
-  HostLookup lookup_;
-  std::optional<Connector> connector_;
-  std::optional<Transport> transport_;
-  std::optional<SmtpData> data_;
-  bool tls_started_ = false;
-  bool closed_ = false;
-  int timed_step_ = -1;  // The step that phase_timer_ was set for.
-  io::Timer phase_timer_;
-  io::Timer run_timer_;   // For run_timeout.
-  io::Timer stop_timer_;  // For the patience of Stop.
+  std::string message_;
+  bool taken_back_ = false;
+  int refusals_told_ = 0;
+  absl::Duration run_time_left_;
+  clock::Instant clock_runs_since_;
+  io::Timer run_timer_;
 };
 
 }  // namespace errand::handlers

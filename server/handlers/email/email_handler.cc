@@ -1,5 +1,6 @@
 #include "server/handlers/email/email_handler.h"
 
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,124 +8,148 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/clock/moment.h"
+#include "server/task/duration.h"
 #include "server/task/email_address.h"
 
 namespace errand::handlers {
 namespace {
 
+using Kind = SmtpFailure::Kind;
+
+// Empty where the system has no name that a mail server could look up.
 std::string SystemHostName() {
   char name[256] = "";
-  if (gethostname(name, sizeof name - 1) != 0 || !task::IsMailDomain(name)) return "localhost";
-  return name;
+  if (gethostname(name, sizeof name - 1) != 0 || !task::IsMailDomain(name)) return "";
+  return absl::string_view(name).find('.') == absl::string_view::npos ? "" : name;
 }
+
+SmtpFailure Stopped() { return {Kind::kCancelled, "stopped before the message was handed over"}; }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EmailHandler>> EmailHandler::Create(EmailHandlerOptions options,
                                                                    io::Loop* loop) {
-  Delivery::Settings settings;
+  SmtpPool::Settings settings;
   absl::StatusOr<ServerAddress> server = ParseServerAddress(options.server);
   if (!server.ok()) return server.status();
-  settings.server = *std::move(server);
-  settings.tls = options.tls;
+  settings.connection.server = *std::move(server);
+  settings.connection.tls = options.tls;
   if (options.tls != TlsMode::kNone) {
     absl::StatusOr<std::unique_ptr<TlsContext>> context = TlsContext::Create(options.ca_file);
     if (!context.ok()) return context.status();
-    settings.tls_context = *std::move(context);
+    settings.connection.tls_context = *std::move(context);
   }
-  settings.helo_name = options.helo_name.empty() ? SystemHostName() : std::move(options.helo_name);
-  if (!task::IsMailDomain(settings.helo_name)) {
+  if (!options.helo_name.empty() && !task::IsMailDomain(options.helo_name)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("HELO name '", settings.helo_name, "' must be a host name or an address literal"));
+        absl::StrCat("HELO name '", options.helo_name, "' must be a host name or an address literal"));
   }
-  settings.timeouts = options.timeouts;
+  settings.connection.helo_name = options.helo_name.empty() ? SystemHostName() : std::move(options.helo_name);
+  settings.connection.timeouts = options.timeouts;
   if (options.connections < 1) {
     return absl::InvalidArgumentError(
         absl::StrCat("mail connections must be at least 1, not ", options.connections));
   }
+  settings.connections = options.connections;
+  if (options.mails_a_connection < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("mails a connection must be at least 1, not ", options.mails_a_connection));
+  }
+  settings.mails_a_connection = options.mails_a_connection;
+  settings.unreachable_after = options.unreachable_after;
+  settings.first_wait = options.first_wait;
   return std::unique_ptr<EmailHandler>(
-      new EmailHandler(std::move(settings), options.connections, options.destructor_patience, loop));
+      new EmailHandler(std::move(settings), options.destructor_patience, loop));
 }
 
-EmailHandler::EmailHandler(Delivery::Settings settings, int connections, absl::Duration destructor_patience,
-                           io::Loop* loop)
+EmailHandler::EmailHandler(SmtpPool::Settings settings, absl::Duration destructor_patience, io::Loop* loop)
     : settings_(std::move(settings)),
-      connections_(connections),
       destructor_patience_(destructor_patience),
-      loop_(loop) {}
+      loop_(loop),
+      pool_(std::make_unique<SmtpPool>(&settings_, loop, static_cast<SmtpPool::Owner*>(this))) {}
 
 EmailHandler::~EmailHandler() {
   absl::Notification all_ended;
   loop_->Post([this, &all_ended] {
     all_ended_ = &all_ended;
-    std::vector<Delivery*> running;  // Stopping one takes it out of running_.
-    for (const auto& [id, delivery] : running_) running.push_back(delivery.get());
-    for (Delivery* delivery : running) delivery->Stop(destructor_patience_);
-    ScheduleReap();
+    last_timer_ = std::make_unique<io::Timer>(loop_, [this] { StopEverything(false); });
+    last_timer_->Set(destructor_patience_);
+    StopEverything(true);
+    if (deliveries_.empty()) pool_->CloseAll();
   });
   all_ended.WaitForNotification();
 }
 
+task::Room EmailHandler::GetRoom() {
+  task::Room room;
+  room.tasks = std::max(0, pool_->limit() - under_way_.load(std::memory_order_relaxed));
+  if (pool_->in_trouble()) room.held_by = v1::HELD_BY_MAIL_SERVER;
+  return room;
+}
+
+void EmailHandler::OnRoom() {
+  if (more_room_ && all_ended_ == nullptr) more_room_();
+}
+
 void EmailHandler::Start(Attempt attempt, std::unique_ptr<AttemptObserver> observer) {
-  under_way_.fetch_add(1, std::memory_order_relaxed);
-  // Made on the loop: a descriptor, a timer and the GMime objects of a message belong to one thread.
-  loop_->Post([this, attempt = std::move(attempt), observer = std::move(observer),
-               started = clock::Moment::Now()]() mutable {
-    Begin(std::make_unique<Delivery>(&settings_, loop_, static_cast<Delivery::Owner*>(this),
-                                     std::move(attempt), std::move(observer), started));
+  std::vector<NewAttempt> attempts;
+  attempts.push_back({std::move(attempt), std::move(observer)});
+  StartAll(std::move(attempts));
+}
+
+void EmailHandler::StartAll(std::vector<NewAttempt> attempts) {
+  under_way_.fetch_add(static_cast<int>(attempts.size()), std::memory_order_relaxed);
+  // Made on the loop: a timer belongs to one thread.
+  loop_->Post([this, attempts = std::move(attempts), started = clock::Moment::Now()]() mutable {
+    for (NewAttempt& one : attempts) {
+      auto made = std::make_unique<Delivery>(loop_, static_cast<Delivery::Owner*>(this),
+                                             std::move(one.attempt), std::move(one.observer), started);
+      Delivery* const delivery = made.get();
+      deliveries_.emplace(delivery->id(), std::move(made));
+      if (delivery->done()) {  // The attempt before has served everybody.
+        OnDone(delivery);
+      } else {
+        pool_->Add(delivery);
+      }
+    }
   });
 }
 
-void EmailHandler::Begin(std::unique_ptr<Delivery> delivery) {
-  // A connection that only waits for the reply to QUIT must not make it one too many for the server.
-  while (!leaving_.empty() && running_.size() + leaving_.size() >= static_cast<size_t>(connections_)) {
-    leaving_.front()->Abandon();
-  }
-  Delivery* const started = delivery.get();
-  running_.emplace(started->id(), std::move(delivery));
-  started->Start();
-}
+void EmailHandler::Stop(AttemptId id) { Stop(id, /*unless_handed_over=*/true); }
 
-void EmailHandler::Stop(AttemptId id) { Stop(id, absl::InfiniteDuration()); }
+void EmailHandler::Abandon(AttemptId id) { Stop(id, /*unless_handed_over=*/false); }
 
-void EmailHandler::Abandon(AttemptId id) { Stop(id, absl::ZeroDuration()); }
-
-void EmailHandler::Stop(AttemptId id, absl::Duration patience) {
-  loop_->Post([this, id, patience] {
-    const auto entry = running_.find(id);
-    if (entry != running_.end()) entry->second->Stop(patience);
+void EmailHandler::Stop(AttemptId id, bool unless_handed_over) {
+  loop_->Post([this, id, unless_handed_over] {
+    const auto entry = deliveries_.find(id);
+    if (entry != deliveries_.end()) pool_->End(entry->second.get(), Stopped(), unless_handed_over);
   });
 }
 
-void EmailHandler::OnSettled(Delivery* delivery) {
+void EmailHandler::StopEverything(bool unless_handed_over) {
+  std::vector<Delivery*> deliveries;  // Stopping one takes it out of deliveries_.
+  for (const auto& [id, delivery] : deliveries_) deliveries.push_back(delivery.get());
+  for (Delivery* delivery : deliveries) pool_->End(delivery, Stopped(), unless_handed_over);
+}
+
+void EmailHandler::OnRunTimeout(Delivery* delivery) {
+  pool_->End(delivery,
+             {Kind::kRunTimeout, absl::StrCat("the attempt took longer than its run_timeout of ",
+                                              absl::FormatDuration(delivery->run_timeout()))},
+             /*unless_handed_over=*/false);
+}
+
+void EmailHandler::OnDone(Delivery* delivery) {
   under_way_.fetch_sub(1, std::memory_order_relaxed);
-  const auto entry = running_.find(delivery->id());
-  leaving_.push_back(std::move(entry->second));
-  running_.erase(entry);
-  if (all_ended_ != nullptr) ScheduleReap();
+  const auto done = deliveries_.extract(delivery->id());
+  delivery->Report();
+  if (all_ended_ != nullptr && deliveries_.empty()) pool_->CloseAll();
 }
 
-void EmailHandler::OnClosed(Delivery* delivery) {
-  const auto entry = std::find_if(leaving_.begin(), leaving_.end(),
-                                  [delivery](const auto& owned) { return owned.get() == delivery; });
-  ended_.push_back(std::move(*entry));
-  leaving_.erase(entry);
-  ScheduleReap();
-}
-
-void EmailHandler::ScheduleReap() {
-  if (std::exchange(reap_scheduled_, true)) return;
-  loop_->Post([this] { Reap(); });
-}
-
-void EmailHandler::Reap() {
-  if (all_ended_ != nullptr) {
-    while (!leaving_.empty()) leaving_.front()->Abandon();  // Nobody is left to wait for a QUIT.
-  }
-  reap_scheduled_ = false;
-  ended_.clear();
+void EmailHandler::OnEmpty() {
+  last_timer_ = nullptr;
+  pool_ = nullptr;
   // Nothing may follow: the destructor goes on, and this object with it.
-  if (all_ended_ != nullptr && running_.empty()) all_ended_->Notify();
+  all_ended_->Notify();
 }
 
 }  // namespace errand::handlers

@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/time.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/base/call_once.h"
@@ -41,7 +42,7 @@ HostLookup::~HostLookup() {
 void HostLookup::Start(Done done) {
   // c-ares 1.18 asks DNS for the name "192.0.2.1" when both families will do.
   if (const auto address = SocketAddress::Parse(server_.host, server_.port); address.has_value()) {
-    return done(std::vector<SocketAddress>{*address});
+    return done(HostAddresses{{*address}, absl::InfiniteDuration()});
   }
   static absl::once_flag once;
   absl::call_once(once, [] { ares_library_init(ARES_LIB_INIT_ALL); });
@@ -90,22 +91,23 @@ void HostLookup::OnSocketState(int fd, bool readable, bool writable) {
 }
 
 void HostLookup::OnAnswer(int status, ares_addrinfo* answer) {
-  std::vector<SocketAddress> addresses;
+  HostAddresses found{{}, absl::InfiniteDuration()};
   if (answer != nullptr) {
     for (const ares_addrinfo_node* node = answer->nodes; node != nullptr; node = node->ai_next) {
       if (node->ai_family == AF_INET || node->ai_family == AF_INET6) {
-        addresses.emplace_back(node->ai_addr, node->ai_addrlen);
+        found.addresses.emplace_back(node->ai_addr, node->ai_addrlen);
+        found.ttl = std::min(found.ttl, absl::Seconds(node->ai_ttl));
       }
     }
     ares_freeaddrinfo(answer);
   }
   Done done = std::exchange(done_, nullptr);
   if (!done) return;
-  if (addresses.empty()) {
+  if (found.addresses.empty()) {
     done(absl::UnavailableError(absl::StrCat("mail server '", server_.host, "' cannot be resolved: ",
                                              ares_strerror(status == ARES_SUCCESS ? ARES_ENODATA : status))));
   } else {
-    done(std::move(addresses));
+    done(std::move(found));
   }
 }
 

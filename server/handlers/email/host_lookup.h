@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "server/handlers/email/server_address.h"
 #include "server/handlers/email/socket_address.h"
 #include "server/io/loop.h"
@@ -18,11 +19,17 @@ struct ares_channeldata;
 
 namespace errand::handlers {
 
+// Where a host can be reached.
+struct HostAddresses {
+  std::vector<SocketAddress> addresses;  // At least one, the best first (RFC 6724).
+  absl::Duration ttl;                    // How long that is true; zero where nobody says.
+};
+
 // One look-up of a server's addresses on the loop: /etc/hosts and DNS, as the system is configured now.
 // All calls on the loop's thread.
 class HostLookup {
  public:
-  using Done = absl::AnyInvocable<void(absl::StatusOr<std::vector<SocketAddress>>)>;
+  using Done = absl::AnyInvocable<void(absl::StatusOr<HostAddresses>)>;
 
   // `loop` is borrowed.
   HostLookup(io::Loop* loop, ServerAddress server);
@@ -33,8 +40,8 @@ class HostLookup {
   HostLookup(const HostLookup&) = delete;
   HostLookup& operator=(const HostLookup&) = delete;
 
-  // Once. `done` gets at least one address, the best first (RFC 6724), or an error for people. It may be
-  // called before Start returns, and must not destroy this object.
+  // Once. `done` gets the addresses, or an error for people. It may be called before Start returns, and must
+  // not destroy this object.
   void Start(Done done);
 
  private:

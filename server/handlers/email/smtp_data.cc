@@ -1,19 +1,15 @@
 #include "server/handlers/email/smtp_data.h"
 
-#include <utility>
-
 #include "absl/strings/string_view.h"
 
 namespace errand::handlers {
-
-SmtpData::SmtpData(std::string message) : message_(std::move(message)) {}
 
 void SmtpData::AppendTo(std::string& out, size_t bytes) {
   const size_t enough = out.size() + bytes;
   while (next_ < message_.size() && out.size() < enough) {
     if (line_start_ && message_[next_] == '.') out.push_back('.');
     // Looks no further than there is room: a long line would be searched again for every piece.
-    const absl::string_view rest = absl::string_view(message_).substr(next_, bytes);
+    const absl::string_view rest = message_.substr(next_, bytes);
     const size_t end = rest.find_first_of("\r\n");
     const absl::string_view text = rest.substr(0, end);
     out.append(text.data(), text.size());
@@ -25,7 +21,7 @@ void SmtpData::AppendTo(std::string& out, size_t bytes) {
     next_ += pair ? 2 : 1;
   }
   if (next_ < message_.size() || done_) return;
-  out.append(line_start_ ? ".\r\n" : "\r\n.\r\n");
+  if (!line_start_) out.append("\r\n");
   done_ = true;
 }
 

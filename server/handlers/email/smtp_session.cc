@@ -1,27 +1,29 @@
 #include "server/handlers/email/smtp_session.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 
 namespace errand::handlers {
 namespace {
 
+using Blame = SmtpFailure::Blame;
+using Kind = SmtpFailure::Kind;
+
 // RFC 5321 section 3.8: the server is about to close, whatever it was asked.
 constexpr int kServiceClosing = 421;
+// RFC 4954 section 6: log in first.
+constexpr int kLoginRequired = 530;
 
-// Whether the reply to EHLO offers `keyword` (RFC 5321 section 4.1.1.1): each line after the first starts
-// with one.
-bool Offers(const v1::SmtpReply& ehlo, absl::string_view keyword) {
-  bool first = true;
-  for (absl::string_view line : absl::StrSplit(ehlo.text(), '\n')) {
-    if (!first && absl::EqualsIgnoreCase(line.substr(0, line.find(' ')), keyword)) return true;
-    first = false;
-  }
-  return false;
+bool IsIntermediate(const v1::SmtpReply& reply) { return reply.code() / 100 == 3; }
+
+// Whether EHLO is a command that the server does not know (RFC 5321 section 3.2).
+bool IsUnknownCommand(const v1::SmtpReply& reply) {
+  return reply.code() == 500 || reply.code() == 501 || reply.code() == 502;
+}
+
+Blame BlameOf(const v1::SmtpReply& reply) {
+  return reply.code() == kLoginRequired ? Blame::kSetting : Blame::kMail;
 }
 
 }  // namespace
@@ -48,28 +50,41 @@ absl::string_view PhaseName(SmtpSession::Phase phase) {
       return "the message";
     case SmtpSession::Phase::kFinalDot:
       return "the end of the message";
+    case SmtpSession::Phase::kReset:
+      return "RSET";
     case SmtpSession::Phase::kQuit:
       return "QUIT";
+    case SmtpSession::Phase::kReady:
     case SmtpSession::Phase::kClosed:
       break;
   }
   return "nothing";
 }
 
-SmtpSession::SmtpSession(SmtpEnvelope envelope, TlsMode tls, std::string helo_name)
-    : envelope_(std::move(envelope)),
-      tls_(tls),
+SmtpSession::SmtpSession(TlsMode tls, std::string helo_name)
+    : tls_(tls),
       helo_name_(std::move(helo_name)),
-      phase_(tls == TlsMode::kImplicit ? Phase::kHandshake : Phase::kGreeting) {}
+      phase_(tls == TlsMode::kImplicit ? Phase::kHandshake : Phase::kGreeting) {
+  if (phase_ == Phase::kGreeting) awaited_.push_back(phase_);
+}
 
 void SmtpSession::Enter(Phase phase) {
   phase_ = phase;
   ++step_;
+  // What no command asks for.
+  if (phase == Phase::kGreeting || phase == Phase::kFinalDot) awaited_.push_back(phase);
 }
 
 void SmtpSession::Send(Phase phase, absl::string_view command) {
   absl::StrAppend(&output_, command, "\r\n");
-  Enter(phase);
+  awaited_.push_back(phase);
+  ++unsent_;
+  if (awaited_.size() == 1) Enter(phase);
+}
+
+std::string SmtpSession::TakeOutput() {
+  unsent_ = 0;
+  return std::exchange(output_, std::string());
 }
 
 void SmtpSession::OnReceived(absl::string_view bytes) {
@@ -78,9 +93,8 @@ void SmtpSession::OnReceived(absl::string_view bytes) {
       case SmtpReplyParser::Result::kIncomplete:
         return;
       case SmtpReplyParser::Result::kMalformed:
-        Fail(SmtpFailure::Kind::kProtocolError,
-             absl::StrCat("the mail server does not speak SMTP: ", parser_.problem()));
-        return;
+        return Fail(
+            {Kind::kProtocolError, absl::StrCat("the mail server does not speak SMTP: ", parser_.problem())});
       case SmtpReplyParser::Result::kReply:
         break;
     }
@@ -88,59 +102,61 @@ void SmtpSession::OnReceived(absl::string_view bytes) {
     if (phase_ == Phase::kStartTls && IsPositive(reply) && !bytes.empty()) {
       // Whoever put these bytes there did it in clear text; taken for replies that came through TLS, they
       // would be trusted (CVE-2011-0411, RFC 3207 section 6).
-      Fail(SmtpFailure::Kind::kTlsFailed, "clear text came behind the reply to STARTTLS");
-      return;
-    }
-    if (!output_.empty() && reply.code() != kServiceClosing && phase_ != Phase::kQuit) {
-      // The command that this would answer has not been sent yet.
-      Fail(SmtpFailure::Kind::kProtocolError, "a reply came before its command");
-      return;
+      return Fail({Kind::kTlsFailed, "clear text came behind the reply to STARTTLS"});
     }
     OnReply(reply);
   }
 }
 
 void SmtpSession::OnReply(const v1::SmtpReply& reply) {
-  if (reply.code() / 100 == 3 && phase_ != Phase::kData) {
-    Fail(SmtpFailure::Kind::kProtocolError,
-         absl::StrCat("the reply to ", PhaseName(phase_), " asks for more: ", ToString(reply)));
-    return;
+  const Phase asked = phase_;
+  if (asked == Phase::kQuit) return Enter(Phase::kClosed);
+  if (reply.code() == kServiceClosing) return OnServiceClosing(reply);
+  if (asked == Phase::kMessage && !IsPositive(reply) && !IsIntermediate(reply)) {
+    // The server has seen enough; it would read a QUIT as part of the message.
+    Settle(SmtpFailure{Kind::kRejected,
+                       absl::StrCat("the mail server refused the message half-way: ", ToString(reply)), reply,
+                       BlameOf(reply)});
+    return Enter(Phase::kClosed);
   }
-  switch (phase_) {
+  if (awaited_.size() <= unsent_) {
+    // The command that this would answer has not been sent yet.
+    return Fail({Kind::kProtocolError, asked == Phase::kMessage ? "a reply came within the message"
+                                                                : "a reply came before its command"});
+  }
+  awaited_.pop_front();
+  if (IsIntermediate(reply) && asked != Phase::kData) {
+    return Fail({Kind::kProtocolError,
+                 absl::StrCat("the reply to ", PhaseName(asked), " asks for more: ", ToString(reply))});
+  }
+  if (!awaited_.empty()) Enter(awaited_.front());
+  switch (asked) {
     case Phase::kGreeting:
-      if (!IsPositive(reply)) return Refused(SmtpFailure::Kind::kRejected, "the connection", reply);
-      return Send(Phase::kEhlo, absl::StrCat("EHLO ", helo_name_));
+      if (IsPositive(reply)) return Send(Phase::kEhlo, absl::StrCat("EHLO ", helo_name_));
+      return Refuse(IsPermanent(reply) ? Blame::kSetting : Blame::kBusy, "the connection", reply);
     case Phase::kEhlo:
       return OnEhloReply(reply);
     case Phase::kHelo:
-      if (!IsPositive(reply)) return Refused(SmtpFailure::Kind::kRejected, "HELO", reply);
-      return StartMail();
+      if (IsPositive(reply)) return Enter(Phase::kReady);
+      return Refuse(IsPermanent(reply) ? Blame::kSetting : Blame::kBusy, "HELO", reply);
     case Phase::kStartTls:
-      return OnStartTlsReply(reply);
+      if (IsPositive(reply)) return Enter(Phase::kHandshake);
+      failure_ = SmtpFailure{Kind::kTlsFailed,
+                             absl::StrCat("the mail server refused STARTTLS: ", ToString(reply)), reply};
+      return Quit();
     case Phase::kMail:
-      if (!IsPositive(reply)) return Refused(SmtpFailure::Kind::kRejected, "the sender", reply);
-      return NextRecipient();
+      return OnMailReply(reply);
     case Phase::kRcpt:
       return OnRcptReply(reply);
     case Phase::kData:
-      if (reply.code() / 100 == 3) return Enter(Phase::kMessage);
-      if (IsPositive(reply)) {
-        return Fail(SmtpFailure::Kind::kProtocolError,
-                    absl::StrCat("the reply to DATA is not 354: ", ToString(reply)));
-      }
-      return Refused(SmtpFailure::Kind::kRejected, "DATA", reply);
-    case Phase::kMessage:
-      // The server has seen enough; it would read a QUIT as part of the message.
-      if (IsPositive(reply)) {
-        return Fail(SmtpFailure::Kind::kProtocolError, "a reply came within the message");
-      }
-      transcript_.failure =
-          SmtpFailure{SmtpFailure::Kind::kRejected,
-                      absl::StrCat("the mail server refused the message half-way: ", ToString(reply)), reply};
-      return Enter(Phase::kClosed);
+      return OnDataReply(reply);
     case Phase::kFinalDot:
       return OnFinalReply(reply);
+    case Phase::kReset:
+      return IsPositive(reply) ? Enter(Phase::kReady) : Quit();
     case Phase::kHandshake:  // The owner hands all bytes to TLS.
+    case Phase::kReady:
+    case Phase::kMessage:
     case Phase::kQuit:
     case Phase::kClosed:
       return Enter(Phase::kClosed);
@@ -148,74 +164,155 @@ void SmtpSession::OnReply(const v1::SmtpReply& reply) {
 }
 
 void SmtpSession::OnEhloReply(const v1::SmtpReply& reply) {
-  if (IsPermanent(reply)) {
+  if (IsUnknownCommand(reply) && tls_ != TlsMode::kStartTls) {
     // A server without extensions (RFC 5321 section 4.1.4), so without STARTTLS.
-    if (tls_ == TlsMode::kStartTls) return Refused(SmtpFailure::Kind::kTlsFailed, "EHLO", reply);
     return Send(Phase::kHelo, absl::StrCat("HELO ", helo_name_));
   }
-  if (!IsPositive(reply)) return Refused(SmtpFailure::Kind::kRejected, "EHLO", reply);
-  if (tls_ != TlsMode::kStartTls || secured_) return StartMail();
-  if (Offers(reply, "STARTTLS")) return Send(Phase::kStartTls, "STARTTLS");
-  transcript_.failure =
-      SmtpFailure{SmtpFailure::Kind::kTlsFailed, "the mail server does not offer STARTTLS", std::nullopt};
+  if (!IsPositive(reply) && !IsUnknownCommand(reply)) {
+    return Refuse(IsPermanent(reply) ? Blame::kSetting : Blame::kBusy, "EHLO", reply);
+  }
+  extensions_ = ParseExtensions(reply);
+  if (tls_ != TlsMode::kStartTls || secured_) return Enter(Phase::kReady);
+  if (extensions_.starttls) return Send(Phase::kStartTls, "STARTTLS");
+  failure_ = SmtpFailure{Kind::kTlsFailed, "the mail server does not offer STARTTLS"};
   Quit();
-}
-
-void SmtpSession::OnStartTlsReply(const v1::SmtpReply& reply) {
-  if (!IsPositive(reply)) return Refused(SmtpFailure::Kind::kTlsFailed, "STARTTLS", reply);
-  Enter(Phase::kHandshake);
 }
 
 void SmtpSession::OnTlsUp() {
   secured_ = true;
   // What was learned in clear text is forgotten (RFC 3207 section 4.2).
+  extensions_ = {};
   if (tls_ == TlsMode::kImplicit) return Enter(Phase::kGreeting);
   Send(Phase::kEhlo, absl::StrCat("EHLO ", helo_name_));
 }
 
-void SmtpSession::StartMail() { Send(Phase::kMail, absl::StrCat("MAIL FROM:<", envelope_.sender, ">")); }
-
-void SmtpSession::NextRecipient() {
-  const size_t next = transcript_.recipient_replies.size();
-  if (next < envelope_.recipients.size()) {
-    return Send(Phase::kRcpt, absl::StrCat("RCPT TO:<", envelope_.recipients[next], ">"));
+void SmtpSession::Begin(SmtpEnvelope envelope) {
+  envelope_ = std::move(envelope);
+  transcript_ = {};
+  sender_refusal_.reset();
+  accepted_ = 0;
+  busy_ = true;
+  if (extensions_.max_message_bytes != 0 && envelope_.message_bytes > extensions_.max_message_bytes) {
+    return Settle(
+        SmtpFailure{Kind::kRejected,
+                    absl::StrCat("the message has ", envelope_.message_bytes,
+                                 " bytes, and the mail server takes at most ", extensions_.max_message_bytes),
+                    std::nullopt, Blame::kMail, /*permanent=*/true});
   }
-  const auto& replies = transcript_.recipient_replies;
-  if (std::any_of(replies.begin(), replies.end(), IsPositive)) return Send(Phase::kData, "DATA");
-  Quit();
+  Send(Phase::kMail,
+       absl::StrCat("MAIL FROM:<", envelope_.sender, ">",
+                    extensions_.size ? absl::StrCat(" SIZE=", envelope_.message_bytes) : std::string()));
+  if (!extensions_.pipelining) return;
+  for (size_t i = 0; i < envelope_.recipients.size(); ++i) SendRecipient(i);
+  Send(Phase::kData, "DATA");
+}
+
+void SmtpSession::SendRecipient(size_t index) {
+  Send(Phase::kRcpt, absl::StrCat("RCPT TO:<", envelope_.recipients[index], ">"));
+}
+
+void SmtpSession::OnMailReply(const v1::SmtpReply& reply) {
+  if (!IsPositive(reply)) sender_refusal_ = reply;
+  if (extensions_.pipelining) return;
+  if (sender_refusal_.has_value()) return Refuse(BlameOf(reply), "the sender", reply);
+  SendRecipient(0);
 }
 
 void SmtpSession::OnRcptReply(const v1::SmtpReply& reply) {
-  if (reply.code() == kServiceClosing) return Refused(SmtpFailure::Kind::kRejected, "to go on", reply);
+  // What a server says of recipients behind a sender that it refused is not about them.
+  if (sender_refusal_.has_value()) return;
   transcript_.recipient_replies.push_back(reply);
-  NextRecipient();
+  if (IsPositive(reply)) ++accepted_;
+  if (extensions_.pipelining) return;
+  if (reply.code() == kLoginRequired) return Refuse(Blame::kSetting, "the recipient", reply);
+  const size_t next = transcript_.recipient_replies.size();
+  if (next < envelope_.recipients.size()) return SendRecipient(next);
+  if (accepted_ > 0) return Send(Phase::kData, "DATA");
+  Reset(std::nullopt);
 }
 
-void SmtpSession::OnMessageSent() { Enter(Phase::kFinalDot); }
+void SmtpSession::OnDataReply(const v1::SmtpReply& reply) {
+  if (IsIntermediate(reply)) {
+    if (accepted_ > 0) return Enter(Phase::kMessage);
+    // There is nobody to send it to: an empty message takes the server back (RFC 2920 section 3.1).
+    output_.append(".\r\n");
+    Enter(Phase::kFinalDot);
+    ++unsent_;
+    return;
+  }
+  if (IsPositive(reply)) {
+    return Fail({Kind::kProtocolError, absl::StrCat("the reply to DATA is not 354: ", ToString(reply))});
+  }
+  if (sender_refusal_.has_value()) return Refuse(BlameOf(*sender_refusal_), "the sender", *sender_refusal_);
+  for (const v1::SmtpReply& said : transcript_.recipient_replies) {
+    if (said.code() == kLoginRequired) return Refuse(Blame::kSetting, "the recipient", said);
+  }
+  if (accepted_ == 0) return Reset(std::nullopt);
+  Refuse(BlameOf(reply), "DATA", reply);
+}
 
 void SmtpSession::OnFinalReply(const v1::SmtpReply& reply) {
-  transcript_.message_reply = reply;
-  Quit();
+  if (sender_refusal_.has_value()) {
+    Settle(SmtpFailure{Kind::kRejected,
+                       absl::StrCat("the mail server refused the sender: ", ToString(*sender_refusal_)),
+                       *sender_refusal_, BlameOf(*sender_refusal_)});
+  } else {
+    if (accepted_ > 0) transcript_.message_reply = reply;
+    Settle(std::nullopt);
+  }
+  Enter(Phase::kReady);
 }
 
-void SmtpSession::Refused(SmtpFailure::Kind kind, absl::string_view what, const v1::SmtpReply& reply) {
-  transcript_.failure =
-      SmtpFailure{kind, absl::StrCat("the mail server refused ", what, ": ", ToString(reply)), reply};
-  if (reply.code() == kServiceClosing) return Enter(Phase::kClosed);
-  Quit();
-}
-
-void SmtpSession::Fail(SmtpFailure::Kind kind, absl::string_view text) {
-  if (phase_ == Phase::kFinalDot) {
-    transcript_.message_reply.emplace().set_text(std::string(text));
-    transcript_.failure = SmtpFailure{
-        SmtpFailure::Kind::kDeliveryUnknown,
-        absl::StrCat("the message was handed over, but the mail server did not confirm it: ", text),
-        std::nullopt};
-  } else if (!settled()) {
-    transcript_.failure = SmtpFailure{kind, std::string(text), std::nullopt};
+void SmtpSession::OnServiceClosing(const v1::SmtpReply& reply) {
+  const Phase phase = phase_;
+  if (phase == Phase::kFinalDot && accepted_ > 0) {
+    transcript_.message_reply = reply;  // A refusal like any other, but that the connection ends.
+    Settle(std::nullopt);
+  } else if (phase == Phase::kReady || phase == Phase::kReset) {
+    // Nothing was under way.
+  } else {
+    const bool is_hello = !busy_;
+    Settle(SmtpFailure{Kind::kRejected, absl::StrCat("the mail server refused to go on: ", ToString(reply)),
+                       reply, is_hello ? Blame::kBusy : Blame::kMail});
   }
   output_.clear();
+  Enter(Phase::kClosed);
+}
+
+void SmtpSession::Settle(std::optional<SmtpFailure> failure) {
+  if (std::exchange(busy_, false)) {
+    transcript_.failure = std::move(failure);
+  } else {
+    failure_ = std::move(failure);
+  }
+}
+
+void SmtpSession::Reset(std::optional<SmtpFailure> failure) {
+  Settle(std::move(failure));
+  Send(Phase::kReset, "RSET");
+}
+
+void SmtpSession::Refuse(Blame blame, absl::string_view what, const v1::SmtpReply& reply) {
+  SmtpFailure failure{Kind::kRejected, absl::StrCat("the mail server refused ", what, ": ", ToString(reply)),
+                      reply, blame};
+  if (busy_) return Reset(std::move(failure));
+  failure_ = std::move(failure);
+  Quit();
+}
+
+void SmtpSession::Fail(SmtpFailure failure) {
+  if (phase_ == Phase::kClosed) return;
+  const bool handed_over = phase_ == Phase::kFinalDot && accepted_ > 0;
+  output_.clear();
+  if (handed_over) {
+    transcript_.message_reply.emplace().set_text(failure.text);
+    Settle(SmtpFailure{
+        Kind::kDeliveryUnknown,
+        absl::StrCat("the message was handed over, but the mail server did not confirm it: ", failure.text)});
+  } else if (busy_ || (!failure_.has_value() && phase_ != Phase::kReady && phase_ != Phase::kReset &&
+                       phase_ != Phase::kQuit)) {
+    Settle(std::move(failure));
+  }
   Enter(Phase::kClosed);
 }
 

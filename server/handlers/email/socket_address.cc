@@ -29,16 +29,30 @@ std::optional<SocketAddress> SocketAddress::Parse(const std::string& host, uint1
   return std::nullopt;
 }
 
-std::string SocketAddress::ToString() const {
+std::string SocketAddress::Host() const {
   char host[INET6_ADDRSTRLEN] = "";
   if (family() == AF_INET6) {
-    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&storage_);
-    inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
-    return absl::StrCat("[", host, "]:", ntohs(v6->sin6_port));
+    inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_addr, host, sizeof host);
+  } else {
+    inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(&storage_)->sin_addr, host, sizeof host);
   }
-  const auto* v4 = reinterpret_cast<const sockaddr_in*>(&storage_);
-  inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
-  return absl::StrCat(host, ":", ntohs(v4->sin_port));
+  return host;
+}
+
+std::string SocketAddress::ToString() const {
+  if (family() == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&storage_);
+    return absl::StrCat("[", Host(), "]:", ntohs(v6->sin6_port));
+  }
+  return absl::StrCat(Host(), ":", ntohs(reinterpret_cast<const sockaddr_in*>(&storage_)->sin_port));
+}
+
+std::string LocalAddressLiteral(int fd) {
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) != 0) return "[127.0.0.1]";
+  const SocketAddress address(reinterpret_cast<const sockaddr*>(&bound), size);
+  return absl::StrCat(address.family() == AF_INET6 ? "[IPv6:" : "[", address.Host(), "]");
 }
 
 }  // namespace errand::handlers

@@ -22,6 +22,9 @@ class SocketAddress {
   socklen_t size() const { return size_; }
   int family() const { return storage_.ss_family; }
 
+  // "192.0.2.1" or "2001:db8::1".
+  std::string Host() const;
+
   // "192.0.2.1:25" or "[2001:db8::1]:25".
   std::string ToString() const;
 
@@ -29,6 +32,10 @@ class SocketAddress {
   sockaddr_storage storage_{};
   socklen_t size_;
 };
+
+// The address that the connected socket `fd` is bound to, as EHLO names a client without a domain (RFC 5321
+// section 4.1.3): "[192.0.2.1]" or "[IPv6:2001:db8::1]".
+std::string LocalAddressLiteral(int fd);
 
 }  // namespace errand::handlers
 

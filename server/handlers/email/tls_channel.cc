@@ -33,7 +33,18 @@ absl::StatusOr<std::unique_ptr<TlsContext>> TlsContext::Create(const std::string
     return absl::InvalidArgumentError(
         absl::StrCat("no CA certificates can be read from '", ca_file, "': ", TakeOpenSslError()));
   }
-  return std::unique_ptr<TlsContext>(new TlsContext(std::move(context)));
+  // Kept here: OpenSSL's own store would have clients look them up by themselves.
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(context.get(), &TlsContext::OnNewSession);
+  std::unique_ptr<TlsContext> made(new TlsContext(std::move(context)));
+  SSL_CTX_set_app_data(made->get(), made.get());
+  return made;
+}
+
+int TlsContext::OnNewSession(SSL* ssl, SSL_SESSION* session) {
+  auto* const self = static_cast<TlsContext*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  self->session_.reset(session);
+  return 1;  // It is ours now.
 }
 
 TlsChannel::TlsChannel(const TlsContext& context, const std::string& host)
@@ -42,6 +53,8 @@ TlsChannel::TlsChannel(const TlsContext& context, const std::string& host)
       to_network_(BIO_new(BIO_s_mem())) {
   SSL_set_bio(ssl_.get(), from_network_, to_network_);
   SSL_set_connect_state(ssl_.get());
+  // A session is only kept once the certificate was found good for the same host.
+  if (context.session() != nullptr) SSL_set_session(ssl_.get(), context.session());
   X509_VERIFY_PARAM* verify = SSL_get0_param(ssl_.get());
   if (IsIpAddress(host)) {
     X509_VERIFY_PARAM_set1_ip_asc(verify, host.c_str());
@@ -87,6 +100,10 @@ absl::Status TlsChannel::Problem(int result) {
   }
   return absl::UnavailableError(
       absl::StrCat(up_ ? "TLS with the mail server failed: " : "the TLS handshake failed: ", error));
+}
+
+std::string TlsChannel::Describe() const {
+  return absl::StrCat(SSL_get_version(ssl_.get()), SSL_session_reused(ssl_.get()) ? ", resumed" : "");
 }
 
 bool TlsChannel::Encrypt(absl::string_view clear_text) {

@@ -12,8 +12,8 @@
 
 namespace errand::handlers {
 
-// What TLS connections to the mail server have in common: protocol versions, and whom to trust. Constant;
-// from any thread.
+// What TLS connections to one mail server have in common: protocol versions, whom to trust, and the last
+// session, which the next connection resumes (RFC 8446 section 2.2). One thread at a time.
 class TlsContext {
  public:
   // Trusts the certificate authorities in the PEM file `ca_file`, or the system's when it is empty.
@@ -22,19 +22,25 @@ class TlsContext {
 
   SSL_CTX* get() const { return context_.get(); }
 
+  // Null before the first.
+  SSL_SESSION* session() const { return session_.get(); }
+
  private:
   using ContextPtr = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
-  explicit TlsContext(ContextPtr context) : context_(std::move(context)) {}
+  explicit TlsContext(ContextPtr context)
+      : context_(std::move(context)), session_(nullptr, &SSL_SESSION_free) {}
+  static int OnNewSession(SSL* ssl, SSL_SESSION* session);
 
   const ContextPtr context_;
+  std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)> session_;
 };
 
 // The client's side of one TLS connection, between bytes in memory: the owner carries the cipher text to
 // and from the network. Not thread-safe.
 class TlsChannel {
  public:
-  // `context` is borrowed. The server's certificate must be issued for `host`, a name or an IP address
-  // (RFC 6125, RFC 9525).
+  // `context` is borrowed, and all channels of it go to `host`. The server's certificate must be issued for
+  // `host`, a name or an IP address (RFC 6125, RFC 9525).
   TlsChannel(const TlsContext& context, const std::string& host);
 
   // Takes `cipher_text` from the network; empty starts the handshake. Appends what it says to
@@ -47,6 +53,9 @@ class TlsChannel {
 
   // The server said that nothing more will come.
   bool closed() const { return closed_; }
+
+  // "TLSv1.3", and whether a session was resumed. When up().
+  std::string Describe() const;
 
   // False when OpenSSL failed.
   bool Encrypt(absl::string_view clear_text);

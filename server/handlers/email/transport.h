@@ -53,6 +53,9 @@ class Transport : private io::FdHandler {
   // The kernel has all that was written.
   bool drained() const { return sent_ == out_.size(); }
 
+  // "TLSv1.3", or "no TLS".
+  std::string DescribeTls() const { return tls_ == nullptr ? "no TLS" : tls_->Describe(); }
+
   // Closes the connection; no call to the owner follows. May be repeated.
   void Close();
 

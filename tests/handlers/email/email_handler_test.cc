@@ -63,7 +63,6 @@ TEST_F(Email, ArrivesAsItWasSent) {
   EXPECT_TRUE(outcome.result.email().recipients(1).accepted());
   EXPECT_EQ(outcome.usage.output_bytes(), static_cast<int64_t>(mail.data.size()));
   EXPECT_TRUE(outcome.usage.has_wall_time());
-  EXPECT_TRUE(server_->WaitFor("QUIT"));
 }
 
 TEST_F(Email, LargeMessageArrivesWhole) {
@@ -109,10 +108,32 @@ TEST_F(Email, EachRecipientKeepsItsOwnReply) {
   for (int i = 0; i < 6; ++i) {
     EXPECT_EQ(recipients[i].reply().code(), codes[i]);
     EXPECT_EQ(recipients[i].accepted(), codes[i] == 250);
+    EXPECT_EQ(recipients[i].server(), absl::StrCat("127.0.0.1:", server_->port()));
   }
   EXPECT_EQ(recipients[1].reply().enhanced_code(), "5.1.1");
   ASSERT_EQ(server_->mails().size(), 1u);
   EXPECT_EQ(server_->mails()[0].recipients, (std::vector<std::string>{"good@x", "fine@x"}));
+}
+
+TEST_F(Email, WatcherSeesHowFarTheMailIs) {
+  Serve({});
+  const auto pending = Start(NewAttempt({"good@x", "code550@x", "fine@x"}));
+  Await(pending);
+  absl::MutexLock lock(&pending->mu);
+  EXPECT_EQ(pending->said,
+            (std::vector<std::string>{absl::StrCat("connected to 127.0.0.1:", server_->port(), ", no TLS"),
+                                      "2 of 3 recipients accepted", "<code550@x> refused: 550 5.1.1 told so",
+                                      "message handed over", "250 2.0.0 queued"}));
+}
+
+TEST_F(Email, RefusalsThatAreToldAreBounded) {
+  Serve({});
+  std::vector<std::string> to;
+  for (int i = 0; i < 300; ++i) to.push_back(absl::StrCat("code550.", i, "@x"));
+  const auto pending = Start(NewAttempt(to));
+  Await(pending);
+  absl::MutexLock lock(&pending->mu);
+  EXPECT_EQ(pending->said.size(), 102u);
 }
 
 TEST_F(Email, RetrySkipsRecipientsThatHaveAccepted) {
@@ -145,9 +166,6 @@ TEST_F(Email, RefusalsAreFinalOrNotByTheirCode) {
     const char* reply;
     bool permanent;
   } kCases[] = {
-      {"CONNECT", "554 no mail here\r\n", true},
-      {"CONNECT", "421 busy\r\n", false},
-      {"EHLO", "421 busy\r\n", false},
       {"MAIL", "550-5.7.1 not\r\n550 5.7.1 you\r\n", true},
       {"MAIL", "452 4.3.1 full\r\n", false},
       {"RCPT", "550 5.1.1 unknown\r\n", true},
@@ -188,13 +206,19 @@ TEST_F(Email, ConnectionLostAfterTheFinalDotLeavesDeliveryUnknown) {
   const Outcome outcome = Deliver(NewAttempt());
   EXPECT_EQ(ReasonOf(outcome), "DELIVERY_UNKNOWN");
   EXPECT_TRUE(outcome.permanent);
-  EXPECT_EQ(outcome.result.email().recipients(0).reply().code(), 250);
+  EXPECT_EQ(outcome.result.email().recipients(0).state(), v1::RECIPIENT_STATE_UNKNOWN);
   EXPECT_FALSE(outcome.result.email().recipients(0).accepted());
   EXPECT_TRUE(outcome.result.email().has_message_reply());
 }
 
 TEST_F(Email, LostConnectionAfterTheReplyDoesNotMatter) {
-  Serve({.script = {{"QUIT", FakeSmtpServer::kDrop}}});
+  server_ =
+      std::make_unique<FakeSmtpServer>(FakeSmtpServer::Options{.script = {{"QUIT", FakeSmtpServer::kDrop}}});
+  EmailHandlerOptions options = Options();
+  options.mails_a_connection = 1;
+  Handle(options);
+  EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
+  EXPECT_TRUE(server_->WaitFor("QUIT"));
   EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
 }
 
@@ -226,6 +250,7 @@ TEST_F(Email, NobodyListensIsUnreachable) {
   }
   EmailHandlerOptions options = Options();
   options.server = absl::StrCat("127.0.0.1:", port);
+  options.unreachable_after = absl::ZeroDuration();
   Handle(options);
   const Outcome outcome = Deliver(NewAttempt());
   EXPECT_EQ(ReasonOf(outcome), "SMTP_UNREACHABLE");
@@ -294,7 +319,11 @@ TEST_F(Email, AbandonedAfterTheFinalDotDoesNotWaitForTheReply) {
 }
 
 TEST_F(Email, OutcomeDoesNotWaitForQuit) {
-  Serve({.script = {{"QUIT", FakeSmtpServer::kSilence}}});
+  server_ = std::make_unique<FakeSmtpServer>(
+      FakeSmtpServer::Options{.script = {{"QUIT", FakeSmtpServer::kSilence}}});
+  EmailHandlerOptions options = Options();
+  options.mails_a_connection = 1;
+  Handle(options);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
 }
 
@@ -303,6 +332,7 @@ TEST_F(Email, ConnectionThatOnlyWaitsForQuitMakesWayForANewMail) {
       FakeSmtpServer::Options{.script = {{"QUIT", FakeSmtpServer::kSilence}}});
   EmailHandlerOptions options = Options();
   options.connections = 1;
+  options.mails_a_connection = 1;
   options.timeouts.quit = absl::InfiniteDuration();
   Handle(options);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
@@ -371,6 +401,9 @@ class Feeder {
    public:
     explicit Observer(Feeder* feeder) : feeder_(feeder) {}
     void OnEvent(v1::TaskEvent /*event*/) override {}
+    void Keep(v1::TaskResult /*result*/, absl::AnyInvocable<void(absl::Status)> kept) override {
+      kept(absl::OkStatus());
+    }
     void OnDone(Outcome outcome) override {
       if (!outcome.status.ok()) ++feeder_->failed_;
       EXPECT_TRUE(outcome.status.ok()) << outcome.status;
@@ -426,6 +459,8 @@ TEST(EmailHandlerOptionsTest, BadOptionsAreNamed) {
   EXPECT_EQ(problem([](EmailHandlerOptions& o) { o.helo_name = "a b\r\nQUIT"; }).substr(0, 9), "HELO name");
   EXPECT_EQ(problem([](EmailHandlerOptions& o) { o.connections = 0; }),
             "mail connections must be at least 1, not 0");
+  EXPECT_EQ(problem([](EmailHandlerOptions& o) { o.mails_a_connection = 0; }),
+            "mails a connection must be at least 1, not 0");
   EXPECT_TRUE(absl::StrContains(problem([](EmailHandlerOptions& o) { o.ca_file = "/no/such/file.pem"; }),
                                 "'/no/such/file.pem'"));
   EmailHandlerOptions options;

@@ -75,6 +75,7 @@ TEST_F(EmailTimeout, ServerThatStopsReadingTheMessageEndsTheAttempt) {
 TEST_F(EmailTimeout, SilenceAfterQuitOnlyClosesTheConnection) {
   Serve({.script = {{"QUIT", FakeSmtpServer::kSilence}}});
   EmailHandlerOptions options = Options();
+  options.mails_a_connection = 1;
   options.timeouts.quit = kShort;
   Handle(options);
   EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
@@ -162,6 +163,28 @@ TEST_F(EmailTimeout, StopWhileTheHostIsLookedUpCancels) {
   EXPECT_TRUE(reason == "CANCELLED" || reason == "SMTP_UNREACHABLE") << reason;
 }
 
+// Connects to the first of `addresses` that takes it; the address, or "".
+std::string ConnectTo(io::Loop& loop, const std::vector<SocketAddress>& addresses, absl::Duration timeout) {
+  std::unique_ptr<Connector> connector;
+  absl::Notification done;
+  std::string connected;
+  loop.Post([&] {
+    connector = std::make_unique<Connector>(&loop, addresses, timeout);
+    connector->Start([&](Connector::Result result) {
+      if (result.socket.is_open()) connected = result.address;
+      done.Notify();
+    });
+  });
+  done.WaitForNotification();
+  absl::Notification destroyed;
+  loop.Post([&] {
+    connector.reset();
+    destroyed.Notify();
+  });
+  destroyed.WaitForNotification();
+  return connected;
+}
+
 TEST_F(EmailTimeout, EveryAddressIsTried) {
   FakeSmtpServer server({});
   const FullListener full;
@@ -170,26 +193,20 @@ TEST_F(EmailTimeout, EveryAddressIsTried) {
     FakeSmtpServer gone({});
     closed_port = gone.port();
   }
-  const std::vector<SocketAddress> addresses = {Loopback(closed_port), Loopback(full.port()),
-                                                Loopback(server.port()), Loopback(closed_port)};
-  std::unique_ptr<Connector> connector;
-  absl::Notification done;
-  bool connected = false;
-  loop_.Post([&] {
-    connector = std::make_unique<Connector>(&loop_, addresses, kShort);
-    connector->Start([&](absl::StatusOr<Socket> socket) {
-      connected = socket.ok();
-      done.Notify();
-    });
-  });
-  done.WaitForNotification();
-  EXPECT_TRUE(connected);
-  absl::Notification destroyed;
-  loop_.Post([&] {
-    connector.reset();
-    destroyed.Notify();
-  });
-  destroyed.WaitForNotification();
+  EXPECT_EQ(ConnectTo(loop_,
+                      {Loopback(closed_port), Loopback(full.port()), Loopback(server.port()),
+                       Loopback(closed_port)},
+                      kShort),
+            absl::StrCat("127.0.0.1:", server.port()));
+}
+
+TEST_F(EmailTimeout, AddressThatDoesNotAnswerHoldsUpNoOther) {
+  FakeSmtpServer server({.script = {}, .certificate = nullptr, .implicit_tls = false, .ipv6 = true});
+  const FullListener full;
+  const SocketAddress v6 = *SocketAddress::Parse("::1", static_cast<uint16_t>(server.port()));
+  // Without racing this would take for ever; the families take turns.
+  EXPECT_EQ(ConnectTo(loop_, {Loopback(full.port()), Loopback(full.port()), v6}, absl::InfiniteDuration()),
+            absl::StrCat("[::1]:", server.port()));
 }
 
 }  // namespace

@@ -48,6 +48,19 @@ TEST_P(EmailTls, MailIsEncrypted) {
   }
 }
 
+TEST_P(EmailTls, NextConnectionResumesTheSession) {
+  const Certificate certificate("DNS:localhost");
+  ServeTls(certificate);
+  EmailHandlerOptions options = TlsOptions(certificate.file());
+  options.mails_a_connection = 1;
+  Handle(options);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
+  ASSERT_EQ(server_->mails().size(), 3u);
+  EXPECT_FALSE(server_->mails()[0].resumed);
+  EXPECT_TRUE(server_->mails()[1].resumed);
+  EXPECT_TRUE(server_->mails()[2].resumed);
+}
+
 TEST_P(EmailTls, LargeMessageIsEncryptedWhole) {
   const Certificate certificate("DNS:localhost");
   ServeTls(certificate);

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,6 +25,11 @@ class FakeSmtpServer::Session {
 
   void Run() {
     if (server_->options_.implicit_tls && !Handshake()) return;
+    if (server_->IsFull()) {
+      server_->Reached("FULL");
+      Write("421 4.3.2 too many connections\r\n");
+      return;
+    }
     if (!Answer("CONNECT", "220 fake ESMTP\r\n")) return;
     std::string line;
     while (ReadLine(line)) {
@@ -39,8 +45,11 @@ class FakeSmtpServer::Session {
  private:
   bool Obey(const std::string& verb, const std::string& line) {
     if (verb == "EHLO") {
-      const bool offer = server_->tls_ != nullptr && ssl_ == nullptr;
-      return Answer(verb, offer ? "250-fake\r\n250-SIZE\r\n250 STARTTLS\r\n" : "250-fake\r\n250 SIZE\r\n");
+      std::string offers = "250-fake\r\n";
+      for (const std::string& offer : server_->options_.offers)
+        absl::StrAppend(&offers, "250-", offer, "\r\n");
+      if (server_->tls_ != nullptr && ssl_ == nullptr) offers.append("250-STARTTLS\r\n");
+      return Answer(verb, offers + "250 HELP\r\n");
     }
     if (verb == "STARTTLS") {
       if (!Answer(verb, "220 2.0.0 go\r\n")) return false;
@@ -50,8 +59,11 @@ class FakeSmtpServer::Session {
     if (verb == "MAIL") {
       mail_ = Mail();
       mail_.sender = Address(line);
-      return Answer(verb, "250 2.1.0 ok\r\n");
+      const std::string script = server_->ScriptFor(verb);
+      has_sender_ = !IsBytes(script) || script[0] == '2';
+      return Say(verb, script, "250 2.1.0 ok\r\n");
     }
+    if (verb == "RCPT" && !has_sender_) return Write("503 5.5.1 no sender\r\n");
     if (verb == "RCPT") {
       const std::string address = Address(line);
       absl::string_view local = address;
@@ -59,10 +71,19 @@ class FakeSmtpServer::Session {
         server_->Reached(verb);
         return Write(absl::StrCat(local.substr(0, 3), " ", local.substr(0, 1), ".1.1 told so\r\n"));
       }
-      mail_.recipients.push_back(address);
-      return Answer(verb, "250 2.1.5 ok\r\n");
+      if (mail_.recipients.size() >= server_->options_.max_recipients) {
+        return Write(server_->options_.too_many);
+      }
+      const std::string script = server_->ScriptFor(verb);
+      if (!IsBytes(script) || script[0] == '2') mail_.recipients.push_back(address);
+      return Say(verb, script, "250 2.1.5 ok\r\n");
     }
-    if (verb == "DATA") return Answer(verb, "354 go\r\n") && ReadMessage();
+    if (verb == "RSET") return Answer(verb, "250 2.0.0 ok\r\n");
+    if (verb == "DATA") {
+      if (mail_.recipients.empty()) return Answer(verb, "554 5.5.1 no valid recipients\r\n");
+      const std::string script = server_->ScriptFor(verb);
+      return Say(verb, script, "354 go\r\n") && (IsBytes(script) || ReadMessage());
+    }
     if (verb == "QUIT") {
       Answer(verb, "221 2.0.0 bye\r\n");
       return false;
@@ -76,13 +97,15 @@ class FakeSmtpServer::Session {
     while (ReadLine(line)) {
       if (line == ".\r\n") {
         mail_.encrypted = ssl_ != nullptr;
+        mail_.resumed = mail_.encrypted && SSL_session_reused(ssl_.get()) == 1;
         const std::string reply = server_->ScriptFor("DOT");
         {
           absl::MutexLock lock(&server_->mu_);
           server_->messages_.push_back(mail_.data);
           if (reply.empty() || reply == kHold || reply[0] == '2') server_->mails_.push_back(mail_);
         }
-        return Answer("DOT", "250 2.0.0 queued\r\n");
+        mail_ = Mail();
+        return Say("DOT", reply, "250 2.0.0 queued\r\n") && ++mails_ < server_->options_.mails_a_connection;
       }
       if (line[0] == '.') line.erase(0, 1);
       mail_.data += line;
@@ -90,9 +113,14 @@ class FakeSmtpServer::Session {
     return false;
   }
 
+  static bool IsBytes(const std::string& script) { return !script.empty() && script[0] != '<'; }
+
   // Says what the script has for `point`, or `good`. False when the session is over.
   bool Answer(const std::string& point, absl::string_view good) {
-    const std::string script = server_->ScriptFor(point);
+    return Say(point, server_->ScriptFor(point), good);
+  }
+
+  bool Say(const std::string& point, const std::string& script, absl::string_view good) {
     server_->Reached(point);
     if (script.empty()) return Write(good);
     if (script == kDrop) return false;
@@ -165,7 +193,7 @@ class FakeSmtpServer::Session {
 
   static std::string Address(const std::string& line) {
     const size_t open = line.find('<');
-    return line.substr(open + 1, line.rfind('>') - open - 1);
+    return line.substr(open + 1, line.find('>', open) - open - 1);
   }
 
   FakeSmtpServer* const server_;
@@ -174,6 +202,8 @@ class FakeSmtpServer::Session {
   std::string in_;
   size_t next_ = 0;
   Mail mail_;
+  bool has_sender_ = false;
+  int mails_ = 0;
 };
 
 FakeSmtpServer::FakeSmtpServer(Options options)
@@ -181,6 +211,7 @@ FakeSmtpServer::FakeSmtpServer(Options options)
       tls_(options_.certificate == nullptr ? nullptr : options_.certificate->server_context(),
            &SSL_CTX_free) {
   if (tls_ != nullptr) SSL_CTX_up_ref(tls_.get());
+  for (const auto& [point, script] : options_.script) SetScript(point, script, options_.bad_answers);
   sockaddr_storage storage{};
   socklen_t size = sizeof(sockaddr_in);
   if (options_.ipv6) {
@@ -193,11 +224,14 @@ FakeSmtpServer::FakeSmtpServer(Options options)
     v4->sin_family = AF_INET;
     v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   }
+  reinterpret_cast<sockaddr_in*>(&storage)->sin_port = htons(options_.port);  // In the same place for both.
   listener_ = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   bind(listener_, reinterpret_cast<sockaddr*>(&storage), size);
   listen(listener_, 512);
   getsockname(listener_, reinterpret_cast<sockaddr*>(&storage), &size);
-  port_ = ntohs(reinterpret_cast<sockaddr_in*>(&storage)->sin_port);  // In the same place for both families.
+  port_ = ntohs(reinterpret_cast<sockaddr_in*>(&storage)->sin_port);
   acceptor_ = std::thread([this] { Accept(); });
 }
 
@@ -222,6 +256,8 @@ void FakeSmtpServer::Accept() {
   for (;;) {
     const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) return;
+    const int on = 1;  // Answers to what came in one piece are several.
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     absl::MutexLock lock(&mu_);
     if (stopping_) {
       close(fd);
@@ -244,9 +280,20 @@ void FakeSmtpServer::Serve(int fd) {
   close(fd);
 }
 
-std::string FakeSmtpServer::ScriptFor(const std::string& point) const {
-  const auto entry = options_.script.find(point);
-  return entry == options_.script.end() ? "" : entry->second;
+std::string FakeSmtpServer::ScriptFor(const std::string& point) {
+  absl::MutexLock lock(&mu_);
+  const auto entry = script_.find(point);
+  return entry == script_.end() || --entry->second.second < 0 ? "" : entry->second.first;
+}
+
+void FakeSmtpServer::SetScript(const std::string& point, const std::string& script, int times) {
+  absl::MutexLock lock(&mu_);
+  script_[point] = {script, times};
+}
+
+bool FakeSmtpServer::IsFull() const {
+  absl::MutexLock lock(&mu_);
+  return static_cast<int>(open_.size()) > options_.max_connections;
 }
 
 void FakeSmtpServer::Reached(const std::string& point) {
@@ -254,12 +301,18 @@ void FakeSmtpServer::Reached(const std::string& point) {
   ++reached_[point];
 }
 
-bool FakeSmtpServer::WaitFor(absl::string_view point) {
+bool FakeSmtpServer::WaitFor(absl::string_view point, int times) {
   absl::MutexLock lock(&mu_);
   const auto reached = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return reached_.count(std::string(point)) > 0;
+    return reached_[std::string(point)] >= times;
   };
   return mu_.AwaitWithTimeout(absl::Condition(&reached), absl::Minutes(1));
+}
+
+int FakeSmtpServer::CountOf(absl::string_view point) const {
+  absl::MutexLock lock(&mu_);
+  const auto entry = reached_.find(std::string(point));
+  return entry == reached_.end() ? 0 : entry->second;
 }
 
 void FakeSmtpServer::Release() {

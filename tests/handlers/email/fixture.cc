@@ -11,7 +11,23 @@ namespace {
 class RecordingObserver : public AttemptObserver {
  public:
   explicit RecordingObserver(std::shared_ptr<Pending> pending) : pending_(std::move(pending)) {}
-  void OnEvent(v1::TaskEvent /*event*/) override {}
+  void OnEvent(v1::TaskEvent event) override {
+    absl::MutexLock lock(&pending_->mu);
+    pending_->said.push_back(event.log().message());
+  }
+  void Keep(v1::TaskResult result, absl::AnyInvocable<void(absl::Status)> kept) override {
+    absl::Status status;
+    {
+      absl::MutexLock lock(&pending_->mu);
+      pending_->kept.push_back(result.email());
+      status = pending_->keeping;
+      if (pending_->holds_keep) {
+        pending_->held = std::move(kept);
+        return;
+      }
+    }
+    kept(status);
+  }
   void OnDone(Outcome outcome) override {
     pending_->outcome = std::move(outcome);
     pending_->done.Notify();
@@ -74,8 +90,8 @@ Attempt EmailHandlerFixture::NewAttempt(const std::vector<std::string>& to) {
   return attempt;
 }
 
-std::shared_ptr<Pending> EmailHandlerFixture::Start(Attempt attempt) {
-  auto pending = std::make_shared<Pending>();
+std::shared_ptr<Pending> EmailHandlerFixture::Start(Attempt attempt, std::shared_ptr<Pending> pending) {
+  if (pending == nullptr) pending = std::make_shared<Pending>();
   handler_->Start(std::move(attempt), std::make_unique<RecordingObserver>(pending));
   return pending;
 }

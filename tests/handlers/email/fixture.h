@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "server/handlers/email/email_handler.h"
 #include "server/handlers/handler.h"
@@ -15,10 +16,17 @@
 
 namespace errand::handlers {
 
-// How an attempt ended, once it has.
+// How an attempt ended, once it has, and what it wanted to be kept before.
 struct Pending {
   absl::Notification done;
   Outcome outcome;
+
+  absl::Mutex mu;
+  std::vector<std::string> said ABSL_GUARDED_BY(mu);  // The log lines.
+  std::vector<v1::EmailReceipt> kept ABSL_GUARDED_BY(mu);
+  absl::Status keeping ABSL_GUARDED_BY(mu);     // What it is told of that,
+  bool holds_keep ABSL_GUARDED_BY(mu) = false;  // unless that has to wait for this to be called:
+  absl::AnyInvocable<void(absl::Status)> held ABSL_GUARDED_BY(mu);
 };
 
 // The reason of the outcome's ErrorInfo, or "OK".
@@ -39,7 +47,7 @@ class EmailHandlerFixture : public testing::Test {
   // An attempt to send a small mail, with an id of its own.
   Attempt NewAttempt(const std::vector<std::string>& to = {"ada@example.org"});
 
-  std::shared_ptr<Pending> Start(Attempt attempt);
+  std::shared_ptr<Pending> Start(Attempt attempt, std::shared_ptr<Pending> pending = nullptr);
   // Starts, waits, and gives the outcome.
   Outcome Deliver(Attempt attempt);
   static Outcome Await(const std::shared_ptr<Pending>& pending);

@@ -36,22 +36,39 @@ std::string ReasonOf(const Outcome& outcome) {
   return info.reason();
 }
 
-// Runs one attempt in which the recipients still open get `codes` and the message gets `message_code`.
-Outcome Deliver(const v1::EmailTask& email, const v1::EmailReceipt& previous, const std::vector<int>& codes,
-                int message_code) {
-  Receipt receipt(email, previous, "<id@x>");
-  EXPECT_EQ(receipt.open().size(), codes.size());
+SmtpTranscript Transcript(const std::vector<int>& codes, int message_code) {
   SmtpTranscript transcript;
   for (int code : codes) transcript.recipient_replies.push_back(Reply(code));
   if (message_code != 0) transcript.message_reply = Reply(message_code);
-  return receipt.Conclude(transcript);
+  return transcript;
+}
+
+// Runs one attempt in which the recipients still open get `codes` and the message gets `message_code`.
+Outcome Deliver(const v1::EmailTask& email, const v1::EmailReceipt& previous, const std::vector<int>& codes,
+                int message_code, int attempt = 1) {
+  Receipt receipt(email, previous, "<id@x>", attempt);
+  EXPECT_EQ(receipt.open().size(), codes.size());
+  if (!codes.empty()) receipt.Add(Transcript(codes, message_code), "192.0.2.1:25");
+  return receipt.Conclude();
+}
+
+Outcome FailWith(const v1::EmailTask& email, const SmtpTranscript& transcript) {
+  Receipt receipt(email, {}, "<id@x>", 1);
+  receipt.Add(transcript, "192.0.2.1:25");
+  return receipt.Conclude();
+}
+
+std::vector<v1::RecipientState> StatesOf(const v1::EmailReceipt& receipt) {
+  std::vector<v1::RecipientState> states;
+  for (const auto& recipient : receipt.recipients()) states.push_back(recipient.state());
+  return states;
 }
 
 TEST(ReceiptTest, AllAcceptedIsOk) {
   v1::EmailTask email = EmailTo({"A <a@x>"});
   email.add_cc("b@x");
   email.add_bcc("c@x");
-  Receipt receipt(email, {}, "<id@x>");
+  Receipt receipt(email, {}, "<id@x>", 1);
   EXPECT_THAT(receipt.open(), ElementsAre("a@x", "b@x", "c@x"));
   const Outcome outcome = Deliver(email, {}, {250, 251, 250}, 250);
   EXPECT_TRUE(outcome.status.ok());
@@ -82,7 +99,8 @@ TEST(ReceiptTest, OutcomeFollowsTheWorstThatCanStillChange) {
     EXPECT_EQ(outcome.permanent, test.permanent) << outcome.status;
     for (int i = 0; i < 2; ++i) {
       EXPECT_EQ(outcome.result.email().recipients(i).accepted(), test.accepted[i]);
-      EXPECT_EQ(outcome.result.email().recipients(i).reply().code(), test.codes[i]);
+      const int decided = test.codes[i] == 250 && test.message_code != 0 ? test.message_code : test.codes[i];
+      EXPECT_EQ(outcome.result.email().recipients(i).reply().code(), decided);
     }
   }
 }
@@ -98,7 +116,7 @@ TEST(ReceiptTest, RetryAddressesOnlyThoseThatMayStillAccept) {
   const v1::EmailTask email = EmailTo({"a@x", "b@x", "c@x"});
   const Outcome first = Deliver(email, {}, {250, 450, 550}, 250);
   EXPECT_FALSE(first.permanent);
-  Receipt retry(email, first.result.email(), "<id@x>");
+  Receipt retry(email, first.result.email(), "<id@x>", 2);
   EXPECT_THAT(retry.open(), ElementsAre("b@x"));
   const Outcome second = Deliver(email, first.result.email(), {250}, 250);
   EXPECT_EQ(ReasonOf(second), "SMTP_REJECTED");  // c@x.
@@ -107,18 +125,18 @@ TEST(ReceiptTest, RetryAddressesOnlyThoseThatMayStillAccept) {
   EXPECT_TRUE(second.result.email().recipients(1).accepted());
   EXPECT_EQ(second.result.email().recipients(2).reply().code(), 550);
   // Asked to run again by a person: the refusal is put to the test.
-  Receipt third(email, second.result.email(), "<id@x>");
+  Receipt third(email, second.result.email(), "<id@x>", 3);
   EXPECT_THAT(third.open(), ElementsAre("c@x"));
   const Outcome last = Deliver(email, second.result.email(), {250}, 250);
   EXPECT_TRUE(last.status.ok());
-  EXPECT_THAT(Receipt(email, last.result.email(), "<id@x>").open(), IsEmpty());
+  EXPECT_THAT(Receipt(email, last.result.email(), "<id@x>", 4).open(), IsEmpty());
   EXPECT_TRUE(Deliver(email, last.result.email(), {}, 0).status.ok());
 }
 
 TEST(ReceiptTest, RecipientsOfARefusedMessageAreAddressedAgain) {
   const v1::EmailTask email = EmailTo({"a@x", "b@x"});
   const Outcome first = Deliver(email, {}, {250, 550}, 451);
-  EXPECT_THAT(Receipt(email, first.result.email(), "<id@x>").open(), ElementsAre("a@x"));
+  EXPECT_THAT(Receipt(email, first.result.email(), "<id@x>", 2).open(), ElementsAre("a@x"));
 }
 
 TEST(ReceiptTest, AddressThatStandsTwiceIsAddressedOnce) {
@@ -135,7 +153,67 @@ TEST(ReceiptTest, ForeignPreviousReceiptIsNotTrusted) {
   previous.add_recipients()->set_address("other@x");
   previous.mutable_recipients(0)->set_accepted(true);
   previous.add_recipients()->set_address("z@x");
-  EXPECT_THAT(Receipt(EmailTo({"a@x"}), previous, "<id@x>").open(), ElementsAre("a@x"));
+  EXPECT_THAT(Receipt(EmailTo({"a@x"}), previous, "<id@x>", 2).open(), ElementsAre("a@x"));
+}
+
+TEST(ReceiptTest, EachRecipientSaysWhereItStandsSinceWhenAndBecauseOfWhom) {
+  const v1::EmailTask email = EmailTo({"a@x", "b@x", "c@x"});
+  const Outcome first = Deliver(email, {}, {250, 450, 550}, 250);
+  EXPECT_THAT(
+      StatesOf(first.result.email()),
+      ElementsAre(v1::RECIPIENT_STATE_ACCEPTED, v1::RECIPIENT_STATE_DEFERRED, v1::RECIPIENT_STATE_REFUSED));
+  const Outcome second = Deliver(email, first.result.email(), {250}, 250, 2);
+  const v1::EmailReceipt& receipt = second.result.email();
+  EXPECT_THAT(StatesOf(receipt), ElementsAre(v1::RECIPIENT_STATE_ACCEPTED, v1::RECIPIENT_STATE_ACCEPTED,
+                                             v1::RECIPIENT_STATE_REFUSED));
+  EXPECT_EQ(receipt.recipients(0).attempt(), 1);
+  EXPECT_EQ(receipt.recipients(1).attempt(), 2);
+  EXPECT_EQ(receipt.recipients(2).attempt(), 1);
+  EXPECT_EQ(receipt.recipients(1).server(), "192.0.2.1:25");
+}
+
+TEST(ReceiptTest, RefusedMessageIsWhatItsRecipientsAreTold) {
+  const Outcome outcome = Deliver(EmailTo({"a@x", "b@x"}), {}, {250, 450}, 554);
+  const v1::EmailReceipt& receipt = outcome.result.email();
+  EXPECT_EQ(receipt.recipients(0).reply().code(), 554);
+  EXPECT_EQ(receipt.recipients(1).reply().code(), 450);
+  EXPECT_THAT(StatesOf(receipt), ElementsAre(v1::RECIPIENT_STATE_REFUSED, v1::RECIPIENT_STATE_DEFERRED));
+}
+
+v1::SmtpReply TooMany(int code, const char* enhanced, const char* text) {
+  v1::SmtpReply reply = Reply(code, text);
+  reply.set_enhanced_code(enhanced);
+  return reply;
+}
+
+TEST(ReceiptTest, RecipientsForWhomATransactionHadNoRoomGoIntoAFurtherOne) {
+  for (const v1::SmtpReply& too_many :
+       {TooMany(452, "4.5.3", "Too many recipients"), TooMany(552, "", "Too many recipients"),
+        TooMany(452, "", "sorry"), TooMany(451, "4.5.3", "x"), TooMany(550, "5.5.3", "x")}) {
+    const v1::EmailTask email = EmailTo({"a@x", "b@x", "c@x", "d@x"});
+    Receipt receipt(email, {}, "<id@x>", 1);
+    SmtpTranscript transcript = Transcript({250, 550}, 250);
+    transcript.recipient_replies.insert(transcript.recipient_replies.end(), {too_many, too_many});
+    receipt.Add(transcript, "s:25");
+    EXPECT_THAT(receipt.open(), ElementsAre("c@x", "d@x")) << too_many.ShortDebugString();
+    // The first of a transaction is told the same: it is meant for itself.
+    SmtpTranscript last = Transcript({}, 0);
+    last.recipient_replies = {too_many, too_many};
+    receipt.Add(last, "s:25");
+    EXPECT_THAT(receipt.open(), IsEmpty());
+    const Outcome outcome = receipt.Conclude();
+    EXPECT_EQ(outcome.result.email().recipients(2).state(),
+              too_many.code() / 100 == 4 ? v1::RECIPIENT_STATE_DEFERRED : v1::RECIPIENT_STATE_REFUSED);
+  }
+  // Of a full mailbox it is no fault of the transaction.
+  for (const v1::SmtpReply& full : {TooMany(452, "4.2.2", "full"), TooMany(552, "5.2.2", "full"),
+                                    TooMany(552, "", "full"), TooMany(450, "", "x")}) {
+    Receipt receipt(EmailTo({"a@x", "b@x"}), {}, "<id@x>", 1);
+    SmtpTranscript transcript = Transcript({250}, 250);
+    transcript.recipient_replies.push_back(full);
+    receipt.Add(transcript, "s:25");
+    EXPECT_THAT(receipt.open(), IsEmpty()) << full.ShortDebugString();
+  }
 }
 
 TEST(ReceiptTest, FailureNamesItsReasonAndWhetherToRetry) {
@@ -156,10 +234,9 @@ TEST(ReceiptTest, FailureNamesItsReasonAndWhetherToRetry) {
       {{Kind::kDeliveryUnknown, "x", std::nullopt}, "DELIVERY_UNKNOWN", true},
   };
   for (const auto& test : kCases) {
-    Receipt receipt(EmailTo({"a@x"}), {}, "<id@x>");
     SmtpTranscript transcript;
     transcript.failure = test.failure;
-    const Outcome outcome = receipt.Conclude(transcript);
+    const Outcome outcome = FailWith(EmailTo({"a@x"}), transcript);
     EXPECT_EQ(ReasonOf(outcome), test.reason);
     EXPECT_EQ(outcome.permanent, test.permanent) << test.reason;
     EXPECT_FALSE(outcome.result.email().recipients(0).accepted());
@@ -168,18 +245,67 @@ TEST(ReceiptTest, FailureNamesItsReasonAndWhetherToRetry) {
   }
 }
 
-TEST(ReceiptTest, UnknownDeliveryIsPermanentWhoeverElseWasDeferred) {
-  Receipt receipt(EmailTo({"a@x", "b@x"}), {}, "<id@x>");
-  SmtpTranscript transcript;
-  transcript.recipient_replies = {Reply(250), Reply(450)};
+SmtpTranscript Unknown(const std::vector<int>& codes) {
+  SmtpTranscript transcript = Transcript(codes, 0);
   transcript.message_reply = Reply(0, "gone");
-  transcript.failure = SmtpFailure{Kind::kDeliveryUnknown, "gone", std::nullopt};
-  const Outcome outcome = receipt.Conclude(transcript);
+  transcript.failure = SmtpFailure{Kind::kDeliveryUnknown, "gone"};
+  return transcript;
+}
+
+TEST(ReceiptTest, UnknownDeliveryIsFinalForItsRecipientsAndNotForOthers) {
+  const v1::EmailTask email = EmailTo({"a@x", "b@x"});
+  const Outcome outcome = FailWith(email, Unknown({250, 450}));
+  EXPECT_EQ(ReasonOf(outcome), "DELIVERY_UNKNOWN");
+  EXPECT_FALSE(outcome.permanent);
+  EXPECT_THAT(StatesOf(outcome.result.email()),
+              ElementsAre(v1::RECIPIENT_STATE_UNKNOWN, v1::RECIPIENT_STATE_DEFERRED));
+  const Outcome second = Deliver(email, outcome.result.email(), {250}, 250, 2);
+  EXPECT_EQ(ReasonOf(second), "DELIVERY_UNKNOWN") << "that of a@x, which was not addressed again";
+  EXPECT_TRUE(second.permanent);
+  EXPECT_FALSE(second.result.email().possible_duplicate());
+  EXPECT_TRUE(FailWith(EmailTo({"a@x"}), Unknown({250})).permanent);
+}
+
+TEST(ReceiptTest, UnknownDeliveryIsTriedAgainWhereTheTaskSaysSo) {
+  v1::EmailTask email = EmailTo({"a@x", "b@x"});
+  email.set_on_unknown(v1::ON_UNKNOWN_RETRY);
+  const Outcome outcome = FailWith(email, Unknown({250, 550}));
+  EXPECT_EQ(ReasonOf(outcome), "DELIVERY_UNKNOWN");
+  EXPECT_FALSE(outcome.permanent);
+  EXPECT_FALSE(outcome.result.email().possible_duplicate());
+  Receipt retry(email, outcome.result.email(), "<id@x>", 2);
+  EXPECT_THAT(retry.open(), ElementsAre("a@x"));
+  const Outcome second = Deliver(email, outcome.result.email(), {250}, 250, 2);
+  EXPECT_TRUE(second.result.email().possible_duplicate());
+  EXPECT_EQ(second.result.email().recipients(0).state(), v1::RECIPIENT_STATE_ACCEPTED);
+}
+
+TEST(ReceiptTest, InterruptedAfterTheHandOverIsUnknown) {
+  v1::EmailTask email = EmailTo({"a@x", "b@x", "c@x"});
+  Receipt receipt(email, {}, "<id@x>", 1);
+  const v1::EmailReceipt kept = receipt.HandedOver({Reply(250), Reply(550), Reply(450)}, "s:25");
+  EXPECT_TRUE(kept.handed_over());
+  EXPECT_THAT(StatesOf(kept), ElementsAre(v1::RECIPIENT_STATE_UNKNOWN, v1::RECIPIENT_STATE_REFUSED,
+                                          v1::RECIPIENT_STATE_DEFERRED));
+  EXPECT_THAT(Receipt(email, kept, "<id@x>", 2).open(), ElementsAre("c@x"));
+  const Outcome second = Deliver(email, kept, {250}, 250, 2);
+  EXPECT_EQ(ReasonOf(second), "DELIVERY_UNKNOWN");
+  EXPECT_TRUE(second.permanent);
+  EXPECT_FALSE(second.result.email().handed_over());
+  email.set_on_unknown(v1::ON_UNKNOWN_RETRY);
+  EXPECT_THAT(Receipt(email, kept, "<id@x>", 2).open(), ElementsAre("a@x", "c@x"));
+}
+
+TEST(ReceiptTest, InterruptedAfterTheHandOverToAllIsOverUnlessAPersonRunsItAgain) {
+  const v1::EmailTask email = EmailTo({"a@x"});
+  Receipt receipt(email, {}, "<id@x>", 1);
+  const v1::EmailReceipt kept = receipt.HandedOver({Reply(250)}, "s:25");
+  const Outcome outcome = Deliver(email, kept, {}, 0, 2);
   EXPECT_EQ(ReasonOf(outcome), "DELIVERY_UNKNOWN");
   EXPECT_TRUE(outcome.permanent);
-  EXPECT_FALSE(outcome.result.email().recipients(0).accepted());
-  EXPECT_EQ(outcome.result.email().recipients(0).reply().code(), 250);
-  EXPECT_EQ(outcome.result.email().message_reply().code(), 0);
+  const Outcome again = Deliver(email, outcome.result.email(), {250}, 250, 3);
+  EXPECT_TRUE(again.status.ok());
+  EXPECT_TRUE(again.result.email().possible_duplicate());
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -12,9 +14,7 @@ namespace {
 using Kind = SmtpFailure::Kind;
 using Phase = SmtpSession::Phase;
 
-SmtpSession NewSession(TlsMode tls = TlsMode::kNone, std::vector<std::string> recipients = {"r@x"}) {
-  return SmtpSession({"s@x", std::move(recipients)}, tls, "me.example");
-}
+SmtpSession NewSession(TlsMode tls = TlsMode::kNone) { return SmtpSession(tls, "me.example"); }
 
 // Feeds a reply and returns what the session says to it.
 std::string Say(SmtpSession& session, absl::string_view reply) {
@@ -22,59 +22,194 @@ std::string Say(SmtpSession& session, absl::string_view reply) {
   return session.TakeOutput();
 }
 
+// Begins a transaction and returns what the session says.
+std::string Begin(SmtpSession& session, std::vector<std::string> recipients = {"r@x"}, uint64_t bytes = 0) {
+  session.Begin({"s@x", std::move(recipients), bytes});
+  return session.TakeOutput();
+}
+
+// One that is ready, with a server that offers `extensions`.
+SmtpSession ReadySession(absl::string_view extensions = "250 HELP") {
+  SmtpSession session = NewSession();
+  Say(session, "220 hi");
+  Say(session, absl::StrCat("250-x\r\n", extensions));
+  EXPECT_EQ(session.phase(), Phase::kReady);
+  return session;
+}
+
+// That of the session, or of the transaction.
 Kind FailureOf(const SmtpSession& session) {
+  if (session.failure().has_value()) return session.failure()->kind;
   EXPECT_TRUE(session.transcript().failure.has_value());
   return session.transcript().failure.value_or(SmtpFailure()).kind;
 }
 
 TEST(SmtpSessionTest, SaysWhatRfc5321Says) {
-  SmtpSession session = NewSession(TlsMode::kNone, {"a@x", "b@x"});
+  SmtpSession session = NewSession();
   EXPECT_EQ(session.TakeOutput(), "");
   EXPECT_EQ(Say(session, "220 hi"), "EHLO me.example\r\n");
-  EXPECT_EQ(Say(session, "250-x\r\n250 SIZE 100"), "MAIL FROM:<s@x>\r\n");
+  EXPECT_EQ(Say(session, "250-x\r\n250 HELP"), "");
+  EXPECT_EQ(session.phase(), Phase::kReady);
+  EXPECT_EQ(Begin(session, {"a@x", "b@x"}), "MAIL FROM:<s@x>\r\n");
   EXPECT_EQ(Say(session, "250 ok"), "RCPT TO:<a@x>\r\n");
   EXPECT_EQ(Say(session, "251 forwarded"), "RCPT TO:<b@x>\r\n");
   EXPECT_EQ(Say(session, "550 no"), "DATA\r\n");
   EXPECT_EQ(Say(session, "354 go"), "");
   EXPECT_EQ(session.phase(), Phase::kMessage);
   session.OnMessageSent();
-  EXPECT_FALSE(session.settled());
-  EXPECT_EQ(Say(session, "250 queued"), "QUIT\r\n");
-  EXPECT_TRUE(session.settled());
+  EXPECT_TRUE(session.busy());
+  EXPECT_EQ(Say(session, "250 queued"), "");
+  EXPECT_FALSE(session.busy());
   EXPECT_FALSE(session.transcript().failure.has_value());
   ASSERT_EQ(session.transcript().recipient_replies.size(), 2u);
   EXPECT_EQ(session.transcript().recipient_replies[1].code(), 550);
   EXPECT_EQ(session.transcript().message_reply->code(), 250);
+  EXPECT_EQ(session.phase(), Phase::kReady);
+  session.Quit();
+  EXPECT_EQ(session.TakeOutput(), "QUIT\r\n");
   EXPECT_EQ(Say(session, "221 bye"), "");
   EXPECT_EQ(session.phase(), Phase::kClosed);
+  EXPECT_FALSE(session.failure().has_value());
+}
+
+TEST(SmtpSessionTest, EnvelopeGoesOutAtOnceWhereTheServerOffersPipelining) {
+  SmtpSession session = ReadySession("250 PIPELINING");
+  EXPECT_EQ(Begin(session, {"a@x", "b@x"}), "MAIL FROM:<s@x>\r\nRCPT TO:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n");
+  EXPECT_EQ(session.phase(), Phase::kMail);
+  EXPECT_EQ(Say(session, "250 ok"), "");
+  EXPECT_EQ(session.phase(), Phase::kRcpt);
+  EXPECT_EQ(Say(session, "550 no\r\n250 ok"), "");
+  EXPECT_EQ(session.phase(), Phase::kData);
+  EXPECT_EQ(Say(session, "354 go"), "");
+  EXPECT_EQ(session.phase(), Phase::kMessage);
+  EXPECT_EQ(session.accepted(), 1);
+  session.OnMessageSent();
+  Say(session, "250 queued");
+  EXPECT_EQ(session.transcript().recipient_replies[0].code(), 550);
+  EXPECT_EQ(session.transcript().message_reply->code(), 250);
+}
+
+TEST(SmtpSessionTest, PipelinedDataWithNobodyAcceptedIsTakenBack) {
+  SmtpSession session = ReadySession("250 PIPELINING");
+  Begin(session);
+  // The server may refuse DATA,
+  EXPECT_EQ(Say(session, "250 ok\r\n550 no\r\n503 nobody"), "RSET\r\n");
+  EXPECT_FALSE(session.busy());
+  EXPECT_EQ(session.transcript().recipient_replies.size(), 1u);
+  EXPECT_FALSE(session.transcript().failure.has_value());
+  EXPECT_FALSE(session.transcript().message_reply.has_value());
+  Say(session, "250 ok");
+  EXPECT_EQ(session.phase(), Phase::kReady);
+  // or take it, and then has to be given something.
+  Begin(session);
+  EXPECT_EQ(Say(session, "250 ok\r\n550 no\r\n354 go"), ".\r\n");
+  EXPECT_TRUE(session.busy());
+  EXPECT_EQ(Say(session, "554 nothing"), "");
+  EXPECT_FALSE(session.busy());
+  EXPECT_FALSE(session.transcript().message_reply.has_value());
+  EXPECT_EQ(session.phase(), Phase::kReady);
+}
+
+TEST(SmtpSessionTest, SenderThatIsRefusedInAPipelineSettlesIt) {
+  for (const char* data : {"503 no sender", "354 go"}) {
+    SmtpSession session = ReadySession("250 PIPELINING");
+    Begin(session, {"a@x", "b@x"});
+    const std::string said = Say(session, absl::StrCat("550 5.7.1 not you\r\n503 a\r\n503 b\r\n", data));
+    if (said == ".\r\n") Say(session, "503 nothing");
+    EXPECT_FALSE(session.busy());
+    EXPECT_EQ(FailureOf(session), Kind::kRejected);
+    EXPECT_EQ(session.transcript().failure->reply->enhanced_code(), "5.7.1");
+    EXPECT_TRUE(session.transcript().recipient_replies.empty()) << "503 says nothing of recipients";
+  }
+}
+
+TEST(SmtpSessionTest, RefusedTransactionIsResetAndTheNextGoesOn) {
+  for (const char* extensions : {"250 HELP", "250 PIPELINING"}) {
+    SmtpSession session = ReadySession(extensions);
+    Begin(session);
+    std::string said = Say(session, "550 no");
+    if (said.empty()) said = Say(session, "503 no\r\n503 no");
+    EXPECT_EQ(said, "RSET\r\n") << extensions;
+    EXPECT_FALSE(session.busy());
+    EXPECT_EQ(session.phase(), Phase::kReset);
+    Say(session, "250 ok");
+    EXPECT_EQ(session.phase(), Phase::kReady);
+    EXPECT_EQ(Begin(session).substr(0, 17), "MAIL FROM:<s@x>\r\n");
+  }
+}
+
+TEST(SmtpSessionTest, SizeIsSaidAndKept) {
+  SmtpSession session = ReadySession("250 SIZE 1000");
+  EXPECT_EQ(Begin(session, {"r@x"}, 1000), "MAIL FROM:<s@x> SIZE=1000\r\n");
+  SmtpSession small = ReadySession("250 size 999");
+  EXPECT_EQ(Begin(small, {"r@x"}, 1000), "") << "it would be refused after all of it was sent";
+  EXPECT_FALSE(small.busy());
+  EXPECT_EQ(FailureOf(small), Kind::kRejected);
+  EXPECT_TRUE(small.transcript().failure->permanent);
+  EXPECT_EQ(small.phase(), Phase::kReady);
+  for (const char* unlimited : {"250 SIZE", "250 SIZE 0", "250 SIZE many"}) {
+    SmtpSession any = ReadySession(unlimited);
+    EXPECT_EQ(Begin(any, {"r@x"}, 1u << 30), "MAIL FROM:<s@x> SIZE=1073741824\r\n") << unlimited;
+  }
 }
 
 TEST(SmtpSessionTest, FallsBackToHelo) {
   SmtpSession session = NewSession();
   Say(session, "220 hi");
   EXPECT_EQ(Say(session, "502 what?"), "HELO me.example\r\n");
-  EXPECT_EQ(Say(session, "250 hello"), "MAIL FROM:<s@x>\r\n");
+  Say(session, "250 hello");
+  EXPECT_EQ(session.phase(), Phase::kReady);
 }
 
-TEST(SmtpSessionTest, NoRecipientLeftMeansNoData) {
-  SmtpSession session = NewSession();
-  Say(session, "220 hi");
-  Say(session, "250 hi");
-  Say(session, "250 ok");
-  EXPECT_EQ(Say(session, "450 later"), "QUIT\r\n");
-  EXPECT_TRUE(session.settled());
-  EXPECT_FALSE(session.transcript().failure.has_value());
+TEST(SmtpSessionTest, WrongSettingsAreNoMailsFault) {
+  const std::vector<std::vector<const char*>> cases = {
+      {"554 no service here"},               // The greeting.
+      {"220 hi", "504 need a domain"},       // EHLO.
+      {"220 hi", "550 not you"},             //
+      {"220 hi", "502 what", "504 a name"},  // HELO.
+  };
+  for (const auto& replies : cases) {
+    SmtpSession session = NewSession();
+    std::string said;
+    for (const char* reply : replies) said = Say(session, reply);
+    EXPECT_EQ(said, "QUIT\r\n");
+    ASSERT_TRUE(session.failure().has_value()) << replies.back();
+    EXPECT_EQ(session.failure()->blame, SmtpFailure::Blame::kSetting) << replies.back();
+  }
+  for (const char* extensions : {"250 HELP", "250 PIPELINING"}) {
+    for (size_t good : {0u, 1u, 2u}) {  // 530 to MAIL, RCPT, DATA.
+      SmtpSession session = ReadySession(extensions);
+      Begin(session);
+      for (size_t i = 0; i < good; ++i) Say(session, "250 ok");
+      Say(session, "530 5.7.0 authentication required");
+      while (session.busy()) Say(session, "503 no");
+      ASSERT_TRUE(session.transcript().failure.has_value()) << extensions << good;
+      EXPECT_EQ(session.transcript().failure->blame, SmtpFailure::Blame::kSetting) << extensions << good;
+    }
+  }
+}
+
+TEST(SmtpSessionTest, BusyServerIsNoMailsFault) {
+  for (const std::vector<const char*>& replies :
+       std::vector<std::vector<const char*>>{{"421 too many"}, {"220 hi", "421 busy"}, {"450 later"}}) {
+    SmtpSession session = NewSession();
+    for (const char* reply : replies) Say(session, reply);
+    ASSERT_TRUE(session.failure().has_value());
+    EXPECT_EQ(session.failure()->blame, SmtpFailure::Blame::kBusy);
+  }
 }
 
 TEST(SmtpSessionTest, StartTlsForgetsWhatWasSaidInClearText) {
   SmtpSession session = NewSession(TlsMode::kStartTls);
   Say(session, "220 hi");
-  EXPECT_EQ(Say(session, "250-x\r\n250 starttls"), "STARTTLS\r\n");
+  EXPECT_EQ(Say(session, "250-x\r\n250-PIPELINING\r\n250 starttls"), "STARTTLS\r\n");
   EXPECT_EQ(Say(session, "220 go"), "");
   EXPECT_EQ(session.phase(), Phase::kHandshake);
   session.OnTlsUp();
   EXPECT_EQ(session.TakeOutput(), "EHLO me.example\r\n");
-  EXPECT_EQ(Say(session, "250 x"), "MAIL FROM:<s@x>\r\n");  // Not STARTTLS again.
+  EXPECT_EQ(Say(session, "250 x"), "");
+  EXPECT_EQ(session.phase(), Phase::kReady) << "not STARTTLS again";
+  EXPECT_FALSE(session.extensions().pipelining);
 }
 
 TEST(SmtpSessionTest, ImplicitTlsComesBeforeTheGreeting) {
@@ -82,6 +217,7 @@ TEST(SmtpSessionTest, ImplicitTlsComesBeforeTheGreeting) {
   EXPECT_EQ(session.phase(), Phase::kHandshake);
   session.OnTlsUp();
   EXPECT_EQ(session.phase(), Phase::kGreeting);
+  EXPECT_EQ(Say(session, "220 hi"), "EHLO me.example\r\n");
 }
 
 TEST(SmtpSessionTest, WithoutStartTlsNothingIsSent) {
@@ -106,9 +242,13 @@ TEST(SmtpSessionTest, ClearTextBehindTheStartTlsReplyIsRefused) {
 
 TEST(SmtpSessionTest, ReplyThatComesBeforeItsCommandIsRefused) {
   SmtpSession session = NewSession();
-  session.OnReceived("220 hi\r\n250 x\r\n250 ok\r\n");
+  session.OnReceived("220 hi\r\n250 x\r\n");
   EXPECT_EQ(session.phase(), Phase::kClosed);
   EXPECT_EQ(FailureOf(session), Kind::kProtocolError);
+  SmtpSession pipelined = ReadySession("250 PIPELINING");
+  pipelined.Begin({"s@x", {"r@x"}});
+  pipelined.OnReceived("250 ok\r\n");
+  EXPECT_EQ(FailureOf(pipelined), Kind::kProtocolError);
 }
 
 TEST(SmtpSessionTest, ServerMaySayGoodbyeAtAnyTime) {
@@ -116,25 +256,33 @@ TEST(SmtpSessionTest, ServerMaySayGoodbyeAtAnyTime) {
   session.OnReceived("220 hi\r\n421 shutting down\r\n");
   EXPECT_EQ(session.phase(), Phase::kClosed);
   EXPECT_EQ(FailureOf(session), Kind::kRejected);
-  EXPECT_EQ(session.transcript().failure->reply->code(), 421);
+  EXPECT_EQ(session.failure()->reply->code(), 421);
+  SmtpSession idle = ReadySession();
+  Say(idle, "421 idle for too long");
+  EXPECT_EQ(idle.phase(), Phase::kClosed);
+  EXPECT_FALSE(idle.failure().has_value());
+}
+
+TEST(SmtpSessionTest, GoodbyeInPlaceOfTheLastReplyIsARefusal) {
+  SmtpSession session = ReadySession();
+  Begin(session);
+  for (const char* reply : {"250 ok", "250 ok", "354 go"}) Say(session, reply);
+  session.OnMessageSent();
+  Say(session, "421 4.3.2 shutting down");
+  EXPECT_EQ(session.phase(), Phase::kClosed);
+  EXPECT_FALSE(session.transcript().failure.has_value());
+  EXPECT_EQ(session.transcript().message_reply->code(), 421);
 }
 
 TEST(SmtpSessionTest, ClosingWithinRcptIsNoAnswerAboutTheRecipient) {
-  SmtpSession session = NewSession(TlsMode::kNone, {"a@x", "b@x"});
-  for (const char* reply : {"220 hi", "250 x", "250 ok", "250 ok", "421 bye"}) Say(session, reply);
-  EXPECT_EQ(session.phase(), Phase::kClosed);
-  EXPECT_EQ(session.transcript().recipient_replies.size(), 1u);
-  EXPECT_EQ(FailureOf(session), Kind::kRejected);
-}
-
-TEST(SmtpSessionTest, RefusalInEachPhaseEndsWithQuit) {
-  const std::vector<std::string> good = {"220 hi", "250 x", "250 ok", "250 ok", "354 go"};
-  for (size_t phase : {0u, 2u, 4u}) {  // The greeting, MAIL, DATA.
-    SmtpSession session = NewSession();
-    for (size_t i = 0; i < phase; ++i) Say(session, good[i]);
-    EXPECT_EQ(Say(session, "554 5.7.1 go away"), "QUIT\r\n");
+  for (const char* extensions : {"250 HELP", "250 PIPELINING"}) {
+    SmtpSession session = ReadySession(extensions);
+    Begin(session, {"a@x", "b@x"});
+    for (const char* reply : {"250 ok", "250 ok", "421 bye"}) Say(session, reply);
+    EXPECT_EQ(session.phase(), Phase::kClosed);
+    EXPECT_EQ(session.transcript().recipient_replies.size(), 1u);
     EXPECT_EQ(FailureOf(session), Kind::kRejected);
-    EXPECT_EQ(session.transcript().failure->reply->enhanced_code(), "5.7.1");
+    EXPECT_EQ(session.transcript().failure->blame, SmtpFailure::Blame::kMail);
   }
 }
 
@@ -142,7 +290,10 @@ TEST(SmtpSessionTest, RepliesOfTheWrongKindAreProtocolErrors) {
   const std::vector<std::string> good = {"220 hi", "250 x", "250 ok", "250 ok"};
   for (size_t phase = 0; phase <= good.size(); ++phase) {
     SmtpSession session = NewSession();
-    for (size_t i = 0; i < phase; ++i) Say(session, good[i]);
+    for (size_t i = 0; i < phase; ++i) {
+      Say(session, good[i]);
+      if (session.phase() == Phase::kReady) Begin(session);
+    }
     Say(session, phase == 4 ? "250 fine" : "354 go");
     EXPECT_EQ(session.phase(), Phase::kClosed);
     EXPECT_EQ(FailureOf(session), Kind::kProtocolError) << phase;
@@ -150,8 +301,9 @@ TEST(SmtpSessionTest, RepliesOfTheWrongKindAreProtocolErrors) {
 }
 
 SmtpSession InMessage() {
-  SmtpSession session = NewSession();
-  for (const char* reply : {"220 hi", "250 x", "250 ok", "250 ok", "354 go"}) Say(session, reply);
+  SmtpSession session = ReadySession();
+  Begin(session);
+  for (const char* reply : {"250 ok", "250 ok", "354 go"}) Say(session, reply);
   EXPECT_EQ(session.phase(), Phase::kMessage);
   return session;
 }
@@ -174,7 +326,7 @@ TEST(SmtpSessionTest, EveryFailureAfterTheFinalDotLeavesDeliveryUnknown) {
   for (Kind kind : {Kind::kProtocolError, Kind::kTimeout, Kind::kRunTimeout, Kind::kCancelled}) {
     SmtpSession session = InMessage();
     session.OnMessageSent();
-    session.Fail(kind, "gone");
+    session.Fail({kind, "gone"});
     EXPECT_EQ(FailureOf(session), Kind::kDeliveryUnknown);
     EXPECT_EQ(session.transcript().message_reply->code(), 0);
   }
@@ -187,17 +339,16 @@ TEST(SmtpSessionTest, EveryFailureAfterTheFinalDotLeavesDeliveryUnknown) {
 }
 
 TEST(SmtpSessionTest, FailureInQuitChangesNothing) {
-  SmtpSession session = InMessage();
-  session.OnMessageSent();
-  Say(session, "250 queued");
-  session.Fail(Kind::kTimeout, "no reply to QUIT");
+  SmtpSession session = ReadySession();
+  session.Quit();
+  session.Fail({Kind::kTimeout, "no reply to QUIT"});
   EXPECT_EQ(session.phase(), Phase::kClosed);
-  EXPECT_FALSE(session.transcript().failure.has_value());
+  EXPECT_FALSE(session.failure().has_value());
 }
 
 TEST(SmtpSessionTest, ClosedSessionTakesNoMore) {
   SmtpSession session = NewSession();
-  session.Fail(Kind::kCancelled, "stopped");
+  session.Fail({Kind::kCancelled, "stopped"});
   EXPECT_EQ(Say(session, "220 hi"), "");
   EXPECT_EQ(FailureOf(session), Kind::kCancelled);
 }

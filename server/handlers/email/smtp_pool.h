@@ -1,0 +1,136 @@
+#ifndef ERRAND_SERVER_HANDLERS_EMAIL_SMTP_POOL_H_
+#define ERRAND_SERVER_HANDLERS_EMAIL_SMTP_POOL_H_
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "server/clock/instant.h"
+#include "server/handlers/email/delivery.h"
+#include "server/handlers/email/resolver.h"
+#include "server/handlers/email/smtp_connection.h"
+#include "server/io/loop.h"
+#include "server/io/timer.h"
+
+namespace errand::handlers {
+
+// The connections to one mail server, and the deliveries that are on them or wait in line for one.
+//
+// What is not a mail's fault costs it nothing: it waits.
+//   open       up to limit() connections. Where the server takes no more than those that are up, the limit
+//   goes
+//              down to that, at most by half, and up again by one every `limit_recovery`.
+//   in trouble the server takes no connection at all (busy), or no mail from a client that is set up like
+//   this one
+//              (settings). One delivery tries again, after `first_wait` and then ever longer, up to the
+//              longest wait; the others stay in line. When it gets through, all go on.
+// All calls on the loop's thread, but for those that say otherwise.
+class SmtpPool : private SmtpConnection::Owner {
+ public:
+  struct Settings {
+    SmtpConnection::Settings connection;
+    int connections = 50;          // The most at once; at least 1.
+    int mails_a_connection = 500;  // After so many it is closed; at least 1.
+    absl::Duration limit_recovery = absl::Seconds(10);
+    absl::Duration first_wait = absl::Seconds(1);
+    absl::Duration longest_busy_wait = absl::Seconds(30);
+    absl::Duration longest_settings_wait = absl::Minutes(5);
+    // From when on a server that refuses every connection counts as unreachable: whoever tries pays with its
+    // attempt.
+    absl::Duration unreachable_after = absl::Seconds(30);
+  };
+
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+
+    // The delivery is done, and the pool has forgotten it. From within any call to the pool.
+    virtual void OnDone(Delivery* delivery) = 0;
+
+    // limit() or in_trouble() has changed.
+    virtual void OnRoom() = 0;
+
+    // After CloseAll: there is nothing any more. May destroy the pool.
+    virtual void OnEmpty() = 0;
+  };
+
+  // All are borrowed.
+  SmtpPool(const Settings* settings, io::Loop* loop, Owner* owner);
+  ~SmtpPool() override;
+
+  // How many deliveries there should be at once: as many as connections, or one that tries. Any thread.
+  int limit() const { return limit_.load(std::memory_order_relaxed); }
+  bool in_trouble() const { return in_trouble_.load(std::memory_order_relaxed); }
+
+  // Takes a delivery that is not done, at the end of the line.
+  void Add(Delivery* delivery);
+
+  // Ends a delivery with `failure`: at once where it waits, or with what the server has said by then. One
+  // whose message was handed over is left to wait for the reply if `unless_handed_over`.
+  void End(Delivery* delivery, const SmtpFailure& failure, bool unless_handed_over);
+
+  // Closes every connection. When no delivery is left.
+  void CloseAll();
+
+ private:
+  enum class Trouble { kNone, kBusy, kSettings };
+
+  void OnUp(SmtpConnection* connection) override;
+  void OnIdle(SmtpConnection* connection) override;
+  void OnDelivered(SmtpConnection* connection, Delivery* delivery) override;
+  void OnReturned(SmtpConnection* connection, Delivery* delivery,
+                  const std::optional<SmtpFailure>& failure) override;
+  void OnClosed(SmtpConnection* connection) override;
+
+  // Gives those in line to connections that are idle or new.
+  void Dispatch();
+  bool MayOpen();
+  void Serve(SmtpConnection* connection, Delivery* delivery);
+  void WaitAgain(Delivery* delivery);
+  void Lower(int up);
+  void Raise();
+  void EnterTrouble(Trouble trouble, const SmtpFailure& failure);
+  void TryLater();
+  void LeaveTrouble();
+  void SetLimit();
+  int CountUp(const SmtpConnection* except) const;
+  void DropIdle();
+  void Reap();
+  void ScheduleReap();
+
+  const Settings* const settings_;
+  io::Loop* const loop_;
+  Owner* const owner_;
+  Resolver resolver_;
+
+  std::deque<Delivery*> line_;
+  absl::flat_hash_map<Delivery*, SmtpConnection*> serving_;
+  std::vector<std::unique_ptr<SmtpConnection>> connections_;
+  std::vector<SmtpConnection*> idle_;  // The one used last at the end: the others grow old.
+  std::vector<std::unique_ptr<SmtpConnection>>
+      ended_;  // For Reap to destroy, from outside of their own calls.
+  bool reap_scheduled_ = false;
+  bool closing_ = false;
+
+  int cap_;             // Connections that the server is believed to take.
+  int generation_ = 0;  // Of cap_: what an older connection meets says nothing new.
+  io::Timer raise_timer_;
+
+  Trouble trouble_ = Trouble::kNone;
+  SmtpConnection* probe_ = nullptr;  // Tries again.
+  absl::Duration wait_;
+  clock::Instant trouble_since_;
+  io::Timer try_timer_;
+
+  std::atomic<int> limit_;
+  std::atomic<bool> in_trouble_{false};
+};
+
+}  // namespace errand::handlers
+
+#endif  // ERRAND_SERVER_HANDLERS_EMAIL_SMTP_POOL_H_
