@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include <utility>
+
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -132,6 +134,26 @@ absl::Status ConsumeDisplayName(absl::string_view& text, std::string& name) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::vector<EmailAddress>> ParseEmailAddresses(absl::string_view text) {
+  std::vector<EmailAddress> addresses;
+  size_t start = 0;
+  bool quoted = false;
+  for (size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size() && quoted && text[i] == '\\') {
+      ++i;
+      continue;
+    }
+    if (i < text.size() && text[i] == '"') quoted = !quoted;
+    if (i < text.size() && (quoted || text[i] != ',')) continue;
+    absl::StatusOr<EmailAddress> address =
+        ParseEmailAddress(absl::StripAsciiWhitespace(text.substr(start, i - start)));
+    if (!address.ok()) return address.status();
+    addresses.push_back(*std::move(address));
+    start = i + 1;
+  }
+  return addresses;
+}
 
 bool IsMailDomain(absl::string_view domain) {
   if (domain.size() > kMaxDomainBytes) return false;

@@ -4,12 +4,16 @@
 #include <string>
 #include <vector>
 
+#include "absl/algorithm/container.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "server/task/email_address.h"
+#include "server/task/email_header.h"
 #include "server/task/errors.h"
 #include "server/task/limits.h"
 
@@ -95,20 +99,40 @@ void CheckAttachments(const google::protobuf::RepeatedPtrField<v1::Attachment>& 
   if (bytes > kMaxAttachmentBytes) found.Add(InvalidField(field, "must be at most 10 MiB together"));
 }
 
-bool IsReservedHeader(absl::string_view name) {
-  static constexpr absl::string_view kReserved[] = {
-      "From", "To", "Cc", "Bcc", "Reply-To", "Subject", "Date", "Message-ID", "MIME-Version"};
-  for (absl::string_view reserved : kReserved) {
-    if (absl::EqualsIgnoreCase(name, reserved)) return true;
-  }
-  return absl::StartsWithIgnoreCase(name, "Content-");
-}
-
 bool IsHeaderName(absl::string_view name) {
   for (char c : name) {
     if (!absl::ascii_isgraph(c) || c == ':') return false;
   }
   return !name.empty() && name.size() <= kMaxHeaderNameBytes;
+}
+
+absl::Status CheckStructured(absl::string_view value, absl::string_view field) {
+  for (const absl::string_view word : absl::StrSplit(value, absl::ByAnyChar(" \t"))) {
+    // With the white space before it, a line's most (RFC 5322 section 2.1.1).
+    if (word.size() >= static_cast<size_t>(kMaxHeaderValueBytes)) {
+      return InvalidField(field, "must have white space, to be folded at, in each 997 bytes");
+    }
+  }
+  if (absl::c_all_of(value, absl::ascii_isascii)) return absl::OkStatus();
+  return InvalidField(field, "must be ASCII: no encoded word may stand there (RFC 2047 section 5)");
+}
+
+absl::Status CheckHeader(HeaderKind kind, absl::string_view value, absl::string_view field) {
+  absl::Status text = CheckHeaderText(value, field);
+  if (!text.ok()) return text;
+  switch (kind) {
+    case HeaderKind::kReserved:
+      return InvalidField(field, "must not be a header that Errand or mail servers write themselves");
+    case HeaderKind::kAddresses: {
+      const auto parsed = ParseEmailAddresses(value);
+      return parsed.ok() ? absl::OkStatus() : InvalidField(field, parsed.status().message());
+    }
+    case HeaderKind::kStructured:
+      return CheckStructured(value, field);
+    case HeaderKind::kText:
+      break;
+  }
+  return absl::OkStatus();
 }
 
 void CheckHeaders(const google::protobuf::Map<std::string, std::string>& headers, absl::string_view field,
@@ -121,15 +145,16 @@ void CheckHeaders(const google::protobuf::Map<std::string, std::string>& headers
   std::vector<absl::string_view> names;
   for (const auto& [name, value] : headers) names.push_back(name);
   std::sort(names.begin(), names.end());
+  absl::flat_hash_set<std::string> names_seen;
   for (absl::string_view name : names) {
     const std::string entry =
         absl::StrCat(field, "[\"", absl::CHexEscape(name.substr(0, kMaxHeaderNameBytes)), "\"]");
     if (!IsHeaderName(name)) {
       found.Add(InvalidField(entry, "must have a name of 1 to 76 printable ASCII characters without colon"));
-    } else if (IsReservedHeader(name)) {
-      found.Add(InvalidField(entry, "must not be a header that Errand writes itself"));
+    } else if (!names_seen.insert(absl::AsciiStrToLower(name)).second) {
+      found.Add(InvalidField(entry, "must not be there twice, in whatever case"));
     } else {
-      found.Add(CheckHeaderText(headers.at(std::string(name)), entry));
+      found.Add(CheckHeader(KindOfHeader(name), headers.at(std::string(name)), entry));
     }
   }
 }
@@ -153,6 +178,9 @@ absl::Status ValidateEmail(const v1::EmailTask& email, absl::string_view path) {
     CheckAddresses(email.to(), field("to"), found);
     CheckAddresses(email.cc(), field("cc"), found);
     CheckAddresses(email.bcc(), field("bcc"), found);
+  }
+  if (!v1::OnUnknown_IsValid(email.on_unknown())) {
+    found.Add(InvalidField(field("on_unknown"), "must be a known choice, or unset"));
   }
   if (!email.reply_to().empty()) found.Add(CheckAddress(email.reply_to(), field("reply_to")));
   found.Add(CheckHeaderText(email.subject(), field("subject")));

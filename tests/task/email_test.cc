@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "server/task/email_address.h"
@@ -179,6 +180,48 @@ TEST(ValidateEmailTest, TakesAFullMessage) {
   (*email.mutable_headers())["List-Unsubscribe"] = "<https://example.org/u>";
   (*email.mutable_headers())["X-Empty"] = "";
   EXPECT_TRUE(ValidateEmail(email, "task.email").ok()) << ValidateEmail(email, "task.email");
+}
+
+std::string ProblemWithHeader(const char* name, const std::string& value) {
+  v1::EmailTask email = GoodEmail();
+  (*email.mutable_headers())[name] = value;
+  const absl::Status status = ValidateEmail(email, "e");
+  if (status.ok()) return "";
+  EXPECT_EQ(FieldOf(status), absl::StrCat("e.headers[\"", name, "\"]"));
+  return std::string(status.message());
+}
+
+TEST(ValidateEmailTest, HeadersThatMailServersWriteAreRefused) {
+  for (const char* name :
+       {"Received", "return-path", "DKIM-Signature", "Resent-To", "RESENT-date", "ARC-Seal",
+        "Authentication-Results", "Delivered-To", "Message-Id", "content-language"}) {
+    EXPECT_TRUE(absl::StrContains(ProblemWithHeader(name, "x"), "must not be a header")) << name;
+  }
+  EXPECT_EQ(ProblemWithHeader("X-Received", "x"), "");
+  EXPECT_EQ(ProblemWithHeader("Receivedx", "x"), "");
+}
+
+TEST(ValidateEmailTest, HeaderNamesThatDifferOnlyInCaseAreTheSame) {
+  v1::EmailTask email = GoodEmail();
+  (*email.mutable_headers())["X-One"] = "1";
+  (*email.mutable_headers())["x-one"] = "2";
+  EXPECT_EQ(FieldOf(ValidateEmail(email, "e")), "e.headers[\"x-one\"]");
+}
+
+TEST(ValidateEmailTest, StructuredHeadersAreAsciiThatFolds) {
+  EXPECT_EQ(ProblemWithHeader("List-Unsubscribe", "<https://example.org/?=?q>"), "");
+  EXPECT_TRUE(absl::StrContains(ProblemWithHeader("List-Unsubscribe", "<https://bücher.example>"), "ASCII"));
+  EXPECT_EQ(ProblemWithHeader("References", absl::StrCat("<", std::string(900, 'a'), "@b> <c@d>")), "");
+  EXPECT_TRUE(absl::StrContains(ProblemWithHeader("References", std::string(998, 'a')), "997"));
+  EXPECT_EQ(ProblemWithHeader("X-Text", std::string(998, 'a')), "") << "free text can be encoded";
+}
+
+TEST(ValidateEmailTest, HeadersOfAddressesHoldAddresses) {
+  EXPECT_EQ(ProblemWithHeader("Sender", "Jörg <j@example.org>"), "");
+  EXPECT_EQ(ProblemWithHeader("Errors-To", "\"a, \\\", b\" <a@b>, c@d"), "");
+  for (const char* wrong : {"", "nobody", "a@b,", ",a@b", "a@b; c@d", "a@b \"x"}) {
+    EXPECT_NE(ProblemWithHeader("Sender", wrong), "") << wrong;
+  }
 }
 
 TEST(ValidateEmailTest, NamesTheFieldAndSaysWhatWouldBeRight) {

@@ -30,10 +30,15 @@ bool NeedsEncoding(absl::string_view text) {
 
 bool IsContinuationByte(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
-std::string EncodedWords(absl::string_view text) {
+// The first word takes at most `first_room` characters where any fits into that.
+std::string EncodedWords(absl::string_view text, size_t first_room = kLineBytes) {
+  constexpr size_t kFrame = 12;  // "=?UTF-8?B?" and "?=".
+  constexpr size_t kLeast = 12;  // Bytes that are worth a word.
   std::string words;
   while (!text.empty()) {
     size_t bytes = std::min(text.size(), kEncodedWordBytes);
+    const size_t fitting = first_room < kFrame ? 0 : (first_room - kFrame) / 4 * 3;
+    if (words.empty() && fitting >= kLeast) bytes = std::min(bytes, fitting);
     // Each word must hold whole characters (RFC 2047 section 5). Some readers, GMime among them, decode
     // neighbours as one and stop at padding: where there is a choice, a word has none.
     size_t boundary = 0;
@@ -64,8 +69,11 @@ std::string Fold(absl::string_view name, absl::string_view value) {
     while (end < value.size() && absl::ascii_isblank(value[end])) ++end;
     const bool has_word = end < value.size();
     while (end < value.size() && !absl::ascii_isblank(value[end])) ++end;
+    // Encoded words are for lines of at most 76 characters (RFC 2047 section 2); others may stay behind the
+    // name.
+    const bool may_be_long = first && !absl::StartsWith(value, "=?");
     // A line of nothing but white space would end the header for some readers (RFC 5322 section 3.2.2).
-    if (has_word && column + end > (first ? kMaxLineBytes : kLineBytes)) {
+    if (has_word && column + end > (may_be_long ? kMaxLineBytes : kLineBytes)) {
       if (first) {
         header.pop_back();
         header.append("\r\n ");
@@ -110,7 +118,13 @@ std::string Phrase(absl::string_view name) {
 
 std::string TextHeader(absl::string_view name, absl::string_view value) {
   value = absl::StripAsciiWhitespace(value);
-  return Fold(name, NeedsEncoding(value) ? EncodedWords(value) : value);
+  if (!NeedsEncoding(value)) return Fold(name, value);
+  const size_t before = name.size() + 2;
+  return Fold(name, EncodedWords(value, before < kLineBytes ? kLineBytes - before : 0));
+}
+
+std::string StructuredHeader(absl::string_view name, absl::string_view value) {
+  return Fold(name, absl::StripAsciiWhitespace(value));
 }
 
 std::string AddressHeader(absl::string_view name, const std::vector<task::EmailAddress>& addresses) {

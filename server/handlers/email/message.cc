@@ -3,7 +3,9 @@
 #include <gmime/gmime.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/base/call_once.h"
@@ -13,6 +15,7 @@
 #include "server/handlers/email/header_text.h"
 #include "server/task/duration.h"
 #include "server/task/email_address.h"
+#include "server/task/email_header.h"
 
 namespace errand::handlers {
 namespace {
@@ -67,6 +70,12 @@ Part TextPart(const char* subtype, absl::string_view text) {
   return part;
 }
 
+void SetUtf8(GMimeParamList* parameters, const char* name) {
+  if (GMimeParam* parameter = g_mime_param_list_get_parameter(parameters, name); parameter != nullptr) {
+    g_mime_param_set_charset(parameter, "utf-8");
+  }
+}
+
 Part AttachmentPart(const v1::Attachment& attachment) {
   std::string type = attachment.content_type();
   if (type.empty()) type = "application/octet-stream";
@@ -75,6 +84,10 @@ Part AttachmentPart(const v1::Attachment& attachment) {
                       GMIME_CONTENT_ENCODING_BASE64);
   g_mime_object_set_disposition(part.get(), GMIME_DISPOSITION_ATTACHMENT);
   g_mime_part_set_filename(GMIME_PART(part.get()), attachment.filename().c_str());
+  // Otherwise GMime takes the narrowest charset that has the characters.
+  SetUtf8(g_mime_content_disposition_get_parameters(g_mime_object_get_content_disposition(part.get())),
+          "filename");
+  SetUtf8(g_mime_content_type_get_parameters(g_mime_object_get_content_type(part.get())), "name");
   return part;
 }
 
@@ -112,6 +125,19 @@ std::string Addresses(absl::string_view name, const google::protobuf::RepeatedPt
   return AddressHeader(name, addresses);
 }
 
+std::string ExtraHeader(const std::string& name, const std::string& value) {
+  switch (task::KindOfHeader(name)) {
+    case task::HeaderKind::kAddresses:
+      return AddressHeader(name, *task::ParseEmailAddresses(value));
+    case task::HeaderKind::kStructured:
+      return StructuredHeader(name, value);
+    case task::HeaderKind::kText:
+    case task::HeaderKind::kReserved:  // Not in a valid task.
+      break;
+  }
+  return TextHeader(name, value);
+}
+
 std::string Headers(const v1::EmailTask& email, absl::string_view message_id, absl::Time date) {
   std::string headers;
   absl::StrAppend(&headers, "Date: ", absl::FormatTime(absl::RFC1123_full, date, absl::UTCTimeZone()), "\r\n",
@@ -124,7 +150,9 @@ std::string Headers(const v1::EmailTask& email, absl::string_view message_id, ab
   }
   if (!email.subject().empty()) headers.append(TextHeader("Subject", email.subject()));
   absl::StrAppend(&headers, "Message-ID: ", message_id, "\r\n");
-  for (const auto& [name, value] : email.headers()) headers.append(TextHeader(name, value));
+  // A map has no order; the same task always makes the same message.
+  const std::map<std::string, std::string> extra(email.headers().begin(), email.headers().end());
+  for (const auto& [name, value] : extra) headers.append(ExtraHeader(name, value));
   headers.append("MIME-Version: 1.0\r\n");
   return headers;
 }

@@ -51,9 +51,30 @@ TEST(HeaderTextTest, FoldsAtWhiteSpaceAndLosesNothing) {
   EXPECT_EQ(absl::StrReplaceAll(header, {{"\r\n", ""}}), "X-Long: " + value);
 }
 
+TEST(HeaderTextTest, LinesWithEncodedWordsHaveAtMost76Characters) {
+  for (size_t name = 1; name <= 76; ++name) {
+    const std::string header =
+        TextHeader(std::string(name, 'N'), "Grüße aus Köln an alle Leserinnen und Leser dort");
+    for (const absl::string_view line : absl::StrSplit(header, "\r\n")) {
+      EXPECT_TRUE(line.size() <= 76 || !absl::StrContains(line, "=?")) << line;
+    }
+    EXPECT_EQ(Decode(header), "Grüße aus Köln an alle Leserinnen und Leser dort") << name;
+  }
+  EXPECT_TRUE(absl::StartsWith(TextHeader("Subject", std::string(100, 'x') + "ü"), "Subject: =?"));
+  const std::string from =
+      AddressHeader("From", {{"Ein recht langer Name mit Umlauten äöü", "someone@example.org"}});
+  for (const absl::string_view line : absl::StrSplit(from, "\r\n")) EXPECT_LE(line.size(), 76u) << line;
+}
+
+TEST(HeaderTextTest, StructuredFieldIsNeverEncoded) {
+  EXPECT_EQ(StructuredHeader("List-Unsubscribe", "<https://example.org/?=?a>"),
+            "List-Unsubscribe: <https://example.org/?=?a>\r\n");
+  ExpectLegalLines(StructuredHeader("List-Unsubscribe", std::string(997, 'a')), 998);
+}
+
 TEST(HeaderTextTest, LongUrlIsNotEncoded) {
   const std::string url = "<https://example.org/" + std::string(600, 'a') + ">";
-  const std::string header = TextHeader("List-Unsubscribe", url + ", <mailto:x@example.org>");
+  const std::string header = StructuredHeader("List-Unsubscribe", url + ", <mailto:x@example.org>");
   EXPECT_TRUE(absl::StrContains(header, url)) << header;
   ExpectLegalLines(header, 998);
 }

@@ -5,10 +5,12 @@
 
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -194,6 +196,29 @@ TEST(MessageTest, AttachmentsArriveByteForByte) {
     EXPECT_STREQ(g_mime_object_get_disposition(part), "attachment");
     EXPECT_EQ(ContentOf(part), contents[i]) << names[i];
   }
+  EXPECT_FALSE(absl::StrContains(absl::AsciiStrToLower(text), "iso-8859")) << "names are in UTF-8";
+}
+
+TEST(MessageTest, HeadersOfOneTaskAlwaysComeInOneOrder) {
+  std::set<std::string> texts;
+  for (int round = 0; round < 20; ++round) {
+    v1::EmailTask email = Plain("x");
+    for (int i = 0; i < 20; ++i) {
+      const int n = (i * 7 + round) % 20;
+      (*email.mutable_headers())[absl::StrCat("X-", n)] = absl::StrCat(n);
+    }
+    texts.insert(BuildMessage(email, "<a@b>", kDate));
+  }
+  EXPECT_EQ(texts.size(), 1u);
+}
+
+TEST(MessageTest, HeadersKeepToTheirForm) {
+  v1::EmailTask email = Plain("x");
+  (*email.mutable_headers())["Sender"] = "Jörg <j@example.org>";
+  (*email.mutable_headers())["List-Unsubscribe"] = "<https://example.org/?=?q>";
+  const std::string text = BuildMessage(email, "<a@b>", kDate);
+  EXPECT_TRUE(absl::StrContains(text, "\r\nList-Unsubscribe: <https://example.org/?=?q>\r\n")) << text;
+  EXPECT_TRUE(absl::StrContains(text, "?= <j@example.org>\r\n")) << text;
 }
 
 TEST(MessageTest, IdIsTheTasksInTheDomainOfItsAuthor) {
