@@ -34,6 +34,7 @@ absl::StatusOr<std::unique_ptr<EmailHandler>> EmailHandler::Create(EmailHandlerO
   if (!server.ok()) return server.status();
   settings.connection.server = *std::move(server);
   settings.connection.tls = options.tls;
+  settings.connection.tls_name = settings.connection.server.host;
   if (options.tls != TlsMode::kNone) {
     absl::StatusOr<std::unique_ptr<TlsContext>> context = TlsContext::Create(options.ca_file);
     if (!context.ok()) return context.status();

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/handlers/email/secret_file.h"
 
 namespace errand::handlers {
 namespace {
@@ -62,8 +63,18 @@ void SmtpConnection::OnConnected(Connector::Result result) {
                  result.refused ? Blame::kBusy : Blame::kMail});
   }
   server_ = std::move(result.address);
-  session_.emplace(settings_->tls, settings_->helo_name.empty() ? LocalAddressLiteral(result.socket.fd())
-                                                                : settings_->helo_name);
+  std::optional<SmtpLogin> login = settings_->login;
+  if (login.has_value()) {
+    absl::StatusOr<std::string> secret = ReadSecretFile(settings_->secret_file);
+    if (!secret.ok()) {
+      return Fail({Kind::kRejected, std::string(secret.status().message()), std::nullopt, Blame::kSetting});
+    }
+    login->secret = *std::move(secret);
+  }
+  session_.emplace(
+      settings_->tls,
+      settings_->helo_name.empty() ? LocalAddressLiteral(result.socket.fd()) : settings_->helo_name,
+      std::move(login));
   transport_.emplace(loop_, std::move(result.socket), static_cast<Transport::Owner*>(this));
   if (absl::Status status = transport_->Open(); !status.ok()) {
     return Fail({Kind::kUnreachable, std::string(status.message())});
@@ -138,7 +149,7 @@ void SmtpConnection::Advance() {
   transport_->Write(session_->TakeOutput());
   if (session_->phase() == Phase::kHandshake && !tls_started_) {
     tls_started_ = true;
-    transport_->StartTls(std::make_unique<TlsChannel>(*settings_->tls_context, settings_->server.host));
+    transport_->StartTls(std::make_unique<TlsChannel>(*settings_->tls_context, settings_->tls_name));
   }
   if (session_->phase() == Phase::kMessage) SendMessage();
   if (in_transaction_ && !session_->busy()) SettleTransaction();
@@ -258,6 +269,7 @@ absl::Duration SmtpConnection::PhaseTimeout() const {
     case Phase::kEhlo:
     case Phase::kHelo:
     case Phase::kStartTls:
+    case Phase::kAuth:
       return timeouts.hello;
     case Phase::kReady:
       return timeouts.idle;

@@ -31,7 +31,11 @@ class SmtpConnection : private Transport::Owner {
     ServerAddress server;
     TlsMode tls = TlsMode::kNone;
     std::unique_ptr<TlsContext> tls_context;  // Null with TlsMode::kNone.
+    std::string tls_name;                     // What its certificate must be for.
     std::string helo_name;                    // Empty: the address that it connects from, as a literal.
+    // How to log in; its `secret` is what the file `secret_file` holds when a connection is opened.
+    std::optional<SmtpLogin> login = std::nullopt;
+    std::string secret_file;
     SmtpTimeouts timeouts;
   };
 

@@ -2,7 +2,10 @@
 
 #include <utility>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace errand::handlers {
 namespace {
@@ -40,6 +43,8 @@ absl::string_view PhaseName(SmtpSession::Phase phase) {
       return "HELO";
     case SmtpSession::Phase::kStartTls:
       return "STARTTLS";
+    case SmtpSession::Phase::kAuth:
+      return "AUTH";
     case SmtpSession::Phase::kMail:
       return "MAIL FROM";
     case SmtpSession::Phase::kRcpt:
@@ -61,9 +66,10 @@ absl::string_view PhaseName(SmtpSession::Phase phase) {
   return "nothing";
 }
 
-SmtpSession::SmtpSession(TlsMode tls, std::string helo_name)
+SmtpSession::SmtpSession(TlsMode tls, std::string helo_name, std::optional<SmtpLogin> login)
     : tls_(tls),
       helo_name_(std::move(helo_name)),
+      login_(std::move(login)),
       phase_(tls == TlsMode::kImplicit ? Phase::kHandshake : Phase::kGreeting) {
   if (phase_ == Phase::kGreeting) awaited_.push_back(phase_);
 }
@@ -125,7 +131,7 @@ void SmtpSession::OnReply(const v1::SmtpReply& reply) {
                                                                 : "a reply came before its command"});
   }
   awaited_.pop_front();
-  if (IsIntermediate(reply) && asked != Phase::kData) {
+  if (IsIntermediate(reply) && asked != Phase::kData && asked != Phase::kAuth) {
     return Fail({Kind::kProtocolError,
                  absl::StrCat("the reply to ", PhaseName(asked), " asks for more: ", ToString(reply))});
   }
@@ -137,13 +143,15 @@ void SmtpSession::OnReply(const v1::SmtpReply& reply) {
     case Phase::kEhlo:
       return OnEhloReply(reply);
     case Phase::kHelo:
-      if (IsPositive(reply)) return Enter(Phase::kReady);
+      if (IsPositive(reply)) return LogIn();
       return Refuse(IsPermanent(reply) ? Blame::kSetting : Blame::kBusy, "HELO", reply);
     case Phase::kStartTls:
       if (IsPositive(reply)) return Enter(Phase::kHandshake);
       failure_ = SmtpFailure{Kind::kTlsFailed,
                              absl::StrCat("the mail server refused STARTTLS: ", ToString(reply)), reply};
       return Quit();
+    case Phase::kAuth:
+      return OnAuthReply(reply);
     case Phase::kMail:
       return OnMailReply(reply);
     case Phase::kRcpt:
@@ -172,10 +180,46 @@ void SmtpSession::OnEhloReply(const v1::SmtpReply& reply) {
     return Refuse(IsPermanent(reply) ? Blame::kSetting : Blame::kBusy, "EHLO", reply);
   }
   extensions_ = ParseExtensions(reply);
-  if (tls_ != TlsMode::kStartTls || secured_) return Enter(Phase::kReady);
+  if (tls_ != TlsMode::kStartTls || secured_) return LogIn();
   if (extensions_.starttls) return Send(Phase::kStartTls, "STARTTLS");
   failure_ = SmtpFailure{Kind::kTlsFailed, "the mail server does not offer STARTTLS"};
   Quit();
+}
+
+void SmtpSession::LogIn() {
+  if (!login_.has_value()) return Enter(Phase::kReady);
+  const absl::string_view mechanism = SaslName(login_->mechanism);
+  if (!absl::c_linear_search(extensions_.auth, mechanism)) {
+    failure_ = SmtpFailure{
+        Kind::kRejected,
+        absl::StrCat("the mail server does not offer to log in with ", mechanism,
+                     extensions_.auth.empty() ? "" : ", only with ", absl::StrJoin(extensions_.auth, ", ")),
+        std::nullopt, Blame::kSetting};
+    return Quit();
+  }
+  exchange_ = NewSaslExchange(login_->mechanism, login_->user, login_->secret);
+  const std::optional<std::string> first = exchange_->Start();
+  Send(Phase::kAuth, absl::StrCat("AUTH ", mechanism, first.has_value() ? " " : "",
+                                  absl::Base64Escape(first.value_or(""))));
+}
+
+void SmtpSession::OnAuthReply(const v1::SmtpReply& reply) {
+  if (IsIntermediate(reply)) {
+    std::string challenge;
+    absl::StatusOr<std::string> response = absl::UnauthenticatedError("the login's challenge is not base64");
+    if (absl::Base64Unescape(reply.text(), &challenge)) response = exchange_->Respond(challenge);
+    if (response.ok()) return Send(Phase::kAuth, absl::Base64Escape(*response));
+    // Whoever does not prove that it knows the password may be somebody else, and gets no mail.
+    return Fail({Kind::kRejected, std::string(response.status().message()), std::nullopt, Blame::kSetting});
+  }
+  const bool proved = exchange_->complete();
+  exchange_ = nullptr;
+  if (!IsPositive(reply)) {
+    return Refuse(IsPermanent(reply) ? Blame::kSetting : Blame::kBusy, "the login", reply);
+  }
+  if (proved) return Enter(Phase::kReady);
+  Fail({Kind::kRejected, "the mail server did not prove that it knows the password", std::nullopt,
+        Blame::kSetting});
 }
 
 void SmtpSession::OnTlsUp() {

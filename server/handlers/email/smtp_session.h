@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #include "absl/strings/string_view.h"
 #include "errand/v1/task.pb.h"
+#include "server/handlers/email/sasl.h"
 #include "server/handlers/email/smtp_extensions.h"
 #include "server/handlers/email/smtp_failure.h"
 #include "server/handlers/email/smtp_reply.h"
@@ -24,6 +26,13 @@ struct SmtpEnvelope {
   uint64_t message_bytes = 0;  // Of the message that follows.
 };
 
+// Who logs in, and how (RFC 4954).
+struct SmtpLogin {
+  SaslMechanism mechanism = SaslMechanism::kPlain;
+  std::string user;
+  std::string secret;
+};
+
 // What came of one transaction.
 struct SmtpTranscript {
   std::vector<v1::SmtpReply> recipient_replies;  // To RCPT, in the order of the recipients; may be fewer.
@@ -34,7 +43,7 @@ struct SmtpTranscript {
 // The client's side of one SMTP session (RFC 5321), without sockets and clock, that hands over one message
 // after the other:
 //
-//   [handshake] -> greeting -> EHLO [-> HELO] [-> STARTTLS -> handshake -> EHLO] -> ready
+//   [handshake] -> greeting -> EHLO [-> HELO] [-> STARTTLS -> handshake -> EHLO] [-> AUTH ...] -> ready
 //   ready -> MAIL -> RCPT ... -> DATA -> message -> final dot -> ready
 //                 any refusal before the message -> RSET -> ready
 //   ready -> QUIT -> closed
@@ -51,6 +60,7 @@ class SmtpSession {
     kEhlo,
     kHelo,
     kStartTls,
+    kAuth,
     kReady,  // For Begin or Quit.
     kMail,
     kRcpt,
@@ -62,7 +72,8 @@ class SmtpSession {
     kClosed,
   };
 
-  SmtpSession(TlsMode tls, std::string helo_name);
+  // Logs in with `login` where there is one.
+  SmtpSession(TlsMode tls, std::string helo_name, std::optional<SmtpLogin> login = std::nullopt);
 
   Phase phase() const { return phase_; }
 
@@ -111,6 +122,9 @@ class SmtpSession {
   void Send(Phase phase, absl::string_view command);
   void OnReply(const v1::SmtpReply& reply);
   void OnEhloReply(const v1::SmtpReply& reply);
+  // After the last EHLO or HELO.
+  void LogIn();
+  void OnAuthReply(const v1::SmtpReply& reply);
   void OnMailReply(const v1::SmtpReply& reply);
   void OnRcptReply(const v1::SmtpReply& reply);
   void OnDataReply(const v1::SmtpReply& reply);
@@ -126,6 +140,8 @@ class SmtpSession {
 
   const TlsMode tls_;
   const std::string helo_name_;
+  const std::optional<SmtpLogin> login_;
+  std::unique_ptr<SaslExchange> exchange_;  // While it logs in.
 
   Phase phase_;
   int step_ = 0;

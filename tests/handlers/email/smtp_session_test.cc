@@ -189,6 +189,57 @@ TEST(SmtpSessionTest, WrongSettingsAreNoMailsFault) {
   }
 }
 
+// What a session with a login says to the last of `replies`.
+std::string LogIn(SmtpSession& session, const std::vector<const char*>& replies) {
+  Say(session, "220 hi");
+  std::string said;
+  for (const char* reply : replies) said = Say(session, reply);
+  return said;
+}
+
+TEST(SmtpSessionTest, LogsInBeforeTheFirstMail) {
+  SmtpSession plain(TlsMode::kNone, "me.example", SmtpLogin{SaslMechanism::kPlain, "ada", "pw"});
+  EXPECT_EQ(LogIn(plain, {"250-x\r\n250 AUTH LOGIN plain"}), "AUTH PLAIN AGFkYQBwdw==\r\n");
+  EXPECT_EQ(plain.phase(), Phase::kAuth);
+  EXPECT_EQ(Say(plain, "235 2.7.0 welcome"), "");
+  EXPECT_EQ(plain.phase(), Phase::kReady);
+  SmtpSession login(TlsMode::kNone, "me.example", SmtpLogin{SaslMechanism::kLogin, "ada", "pw"});
+  EXPECT_EQ(LogIn(login, {"250-x\r\n250 AUTH=LOGIN"}), "AUTH LOGIN\r\n");
+  EXPECT_EQ(Say(login, "334 VXNlcm5hbWU6"), "YWRh\r\n");
+  EXPECT_EQ(Say(login, "334 UGFzc3dvcmQ6"), "cHc=\r\n");
+  Say(login, "235 ok");
+  EXPECT_EQ(login.phase(), Phase::kReady);
+}
+
+TEST(SmtpSessionTest, LoginThatFailsIsASetting) {
+  const struct {
+    std::vector<const char*> replies;
+    SmtpFailure::Blame blame;
+  } kCases[] = {
+      {{"250 HELP"}, SmtpFailure::Blame::kSetting},                    // Nothing is offered,
+      {{"250-x\r\n250 AUTH CRAM-MD5"}, SmtpFailure::Blame::kSetting},  // or something else.
+      {{"250-x\r\n250 AUTH PLAIN", "535 5.7.8 wrong"}, SmtpFailure::Blame::kSetting},
+      {{"250-x\r\n250 AUTH PLAIN", "534 5.7.9 another mechanism"}, SmtpFailure::Blame::kSetting},
+      {{"250-x\r\n250 AUTH PLAIN", "334 bW9yZT8="}, SmtpFailure::Blame::kSetting},
+      {{"250-x\r\n250 AUTH PLAIN", "334 not base64"}, SmtpFailure::Blame::kSetting},
+      {{"250-x\r\n250 AUTH PLAIN", "454 4.7.0 later"}, SmtpFailure::Blame::kBusy},
+  };
+  for (const auto& test : kCases) {
+    SmtpSession session(TlsMode::kNone, "me.example", SmtpLogin{SaslMechanism::kPlain, "ada", "pw"});
+    LogIn(session, test.replies);
+    ASSERT_TRUE(session.failure().has_value()) << test.replies.back();
+    EXPECT_EQ(session.failure()->blame, test.blame) << test.replies.back();
+    EXPECT_EQ(session.failure()->text.find("pw"), std::string::npos) << "no secret";
+  }
+}
+
+TEST(SmtpSessionTest, ServerThatDoesNotProveThePasswordGetsNoMail) {
+  SmtpSession session(TlsMode::kNone, "me.example", SmtpLogin{SaslMechanism::kScramSha256, "ada", "pw"});
+  LogIn(session, {"250-x\r\n250 AUTH SCRAM-SHA-256", "235 come in"});
+  EXPECT_EQ(session.phase(), Phase::kClosed);
+  EXPECT_EQ(session.failure()->blame, SmtpFailure::Blame::kSetting);
+}
+
 TEST(SmtpSessionTest, BusyServerIsNoMailsFault) {
   for (const std::vector<const char*>& replies :
        std::vector<std::vector<const char*>>{{"421 too many"}, {"220 hi", "421 busy"}, {"450 later"}}) {
