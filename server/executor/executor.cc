@@ -19,7 +19,10 @@ store::FinishRequest Judge(const store::Lease& lease, const v1::RetryPolicy& ret
   request.error = task::ToProto(outcome.status);
   request.result.Swap(&outcome.result);
   request.usage.Swap(&outcome.usage);
-  if (outcome.status.ok()) {
+  if (outcome.put_off.has_value()) {
+    request.verdict = store::Verdict::kPutOff;
+    request.retry_delay = *outcome.put_off;
+  } else if (outcome.status.ok()) {
     request.verdict = store::Verdict::kSucceeded;
   } else if (absl::IsCancelled(outcome.status)) {
     request.verdict = store::Verdict::kCancelled;

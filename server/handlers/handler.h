@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -47,6 +48,8 @@ struct Outcome {
   absl::Status status;
   // The error would come again: do not retry.
   bool permanent = false;
+  // The attempt ended before it began: it counts for nothing, and another one may come after this.
+  std::optional<absl::Duration> put_off = std::nullopt;
   // May be set with an error, too.
   v1::TaskResult result;
   v1::Usage usage;

@@ -31,6 +31,8 @@ struct StoreOptions {
   // The kinds of tasks that nobody claims, and why ("it was started with --lua_workers=0"): new ones are
   // refused (NO_HANDLER), and what holds those that are there is HELD_BY_NO_HANDLER.
   std::map<task::HandlerKind, std::string> unclaimed;
+  // What `EmailTask.profile` may name, `default` where it names none; others are NOT_FOUND. Empty: anything.
+  std::vector<std::string> email_profiles;
   // Ended tasks, of all queues together, are kept until there are more than this, or they ended longer ago.
   int64_t max_ended_tasks = 100'000;
   absl::Duration max_ended_age = absl::Hours(1);

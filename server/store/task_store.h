@@ -110,6 +110,7 @@ enum class Verdict {
   kFailed,    // Dead letter: no further attempt.
   kRetry,     // Another attempt after `retry_delay`.
   kReleased,  // The attempt was interrupted by its executor: another one at once, at the queue's front.
+  kPutOff,    // It came too early: another attempt after `retry_delay`, and this one was no try.
   kCancelled,
 };
 

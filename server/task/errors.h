@@ -61,8 +61,8 @@ class Violations {
 // OK where there is no problem.
 absl::Status InvalidSource(absl::string_view field, const std::vector<ScriptProblem>& problems);
 
-// NOT_FOUND / `type`_NOT_FOUND with a ResourceInfo. `type` is "task", "queue" or "script". `field` is the
-// path in the request ("task.lua.script"), where the thing is not what the request is about.
+// NOT_FOUND / `type`_NOT_FOUND with a ResourceInfo. `type` is "task", "queue", "script" or "profile". `field`
+// is the path in the request ("task.lua.script"), where the thing is not what the request is about.
 absl::Status NotFound(absl::string_view type, absl::string_view name, absl::string_view field = "");
 
 // FAILED_PRECONDITION / NO_HANDLER with a PreconditionFailure: nobody runs tasks of that kind ("lua"),

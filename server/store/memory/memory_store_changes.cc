@@ -115,14 +115,15 @@ absl::Status MemoryStore::FinishOne(FinishRequest& request, const clock::Moment&
   const auto error = KeepError(std::move(request.error));
   const KeptUsage usage(request.usage);
   record->EndAttempt(error, usage, now.time);
-  // A released attempt did not end by itself: what it has to say does not count, but for what it leaves to
-  // the next one.
-  if (request.verdict != Verdict::kReleased) {
+  // An attempt that did not end by itself, or did not begin, has nothing to say that counts, but for what it
+  // leaves to the next one.
+  const bool counts = request.verdict != Verdict::kReleased && request.verdict != Verdict::kPutOff;
+  if (counts) {
     past.output.error = error;
     past.output.usage = usage;
   }
   std::string result = request.result.SerializeAsString();
-  if (request.verdict != Verdict::kReleased || !result.empty()) past.output.result = std::move(result);
+  if (counts || !result.empty()) past.output.result = std::move(result);
   const bool cancelled = past.cancel_requested;
   switch (request.verdict) {
     case Verdict::kSucceeded:
@@ -136,7 +137,9 @@ absl::Status MemoryStore::FinishOne(FinishRequest& request, const clock::Moment&
       break;
     case Verdict::kRetry:
     case Verdict::kReleased:
+    case Verdict::kPutOff:
       DropLease(record);
+      if (request.verdict == Verdict::kPutOff) --past.tries;
       if (cancelled) {
         End(record, v1::TASK_STATE_CANCELLED, now, deferred);
       } else if (request.verdict == Verdict::kReleased) {

@@ -167,6 +167,13 @@ absl::Status MemoryStore::CheckSpace() const {
 absl::StatusOr<MemoryStore::Place> MemoryStore::Complete(const Submission& submission) {
   v1::Task& task = *submission.task;
   if (absl::Status claimed = CheckHandler(task::KindOf(task)); !claimed.ok()) return claimed;
+  if (task.has_email() && !options_.email_profiles.empty()) {
+    const std::string& named = task.email().profile();
+    const absl::string_view profile = named.empty() ? "default" : absl::string_view(named);
+    if (!absl::c_linear_search(options_.email_profiles, profile)) {
+      return task::NotFound("profile", profile, "task.email.profile");
+    }
+  }
   const v1::Durability offered = journal_ == nullptr ? v1::DURABILITY_MEMORY : v1::DURABILITY_FSYNC;
   if (task.durability() > offered) {
     return task::InvalidField("task.durability",

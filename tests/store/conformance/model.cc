@@ -95,6 +95,9 @@ void Model::Finish(Task& task, Verdict verdict, absl::Time retry_at) {
       return Enter(task, v1::TASK_STATE_CANCELLED);
     case Verdict::kReleased:
       return Enter(task, task.cancel_requested ? v1::TASK_STATE_CANCELLED : v1::TASK_STATE_QUEUED);
+    case Verdict::kPutOff:
+      --task.tries;
+      [[fallthrough]];
     case Verdict::kRetry:
       task.due = retry_at;
       return Enter(task, task.cancel_requested ? v1::TASK_STATE_CANCELLED : v1::TASK_STATE_SCHEDULED);

@@ -255,8 +255,8 @@ class Comparison {
     const Lease lease = leases_[at];
     leases_.erase(leases_.begin() + static_cast<ptrdiff_t>(at));
     const Verdict verdict =
-        std::vector{Verdict::kSucceeded, Verdict::kFailed, Verdict::kRetry, Verdict::kReleased,
-                    Verdict::kCancelled}[static_cast<size_t>(Pick(5))];
+        std::vector{Verdict::kSucceeded, Verdict::kFailed, Verdict::kRetry,
+                    Verdict::kReleased,  Verdict::kPutOff, Verdict::kCancelled}[static_cast<size_t>(Pick(6))];
     const absl::Duration delay = absl::Seconds(1 + Pick(10));
     const absl::Status status = fixture_.Finish(lease, verdict, delay);
     Model::Task* task = Holder(lease);

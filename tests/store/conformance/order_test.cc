@@ -47,6 +47,20 @@ TEST_P(StoreConformance, AClaimWaitsForATaskOfItsKind) {
   EXPECT_THAT(Ids(claimed), ElementsAre("mail"));
 }
 
+TEST_P(StoreConformance, ATaskThatIsPutOffHasNotTried) {
+  StoreFixture fixture(GetParam());
+  ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("a")).ok());
+  for (int round = 0; round < 3; ++round) {
+    const std::vector<ClaimedTask> claimed = fixture.Claim();
+    ASSERT_EQ(claimed.size(), 1u);
+    EXPECT_EQ(claimed[0].tries, 1);
+    ASSERT_TRUE(fixture.Finish(claimed[0].lease, Verdict::kPutOff, absl::Seconds(5)).ok());
+    EXPECT_EQ(fixture.Get("a")->state(), v1::TASK_STATE_SCHEDULED);
+    EXPECT_TRUE(fixture.Claim().empty());
+    fixture.Advance(absl::Seconds(5));
+  }
+}
+
 TEST_P(StoreConformance, AClaimSaysWhenItsTaskWasCreated) {
   StoreFixture fixture(GetParam());
   ASSERT_TRUE(fixture.Submit(StoreFixture::Lua("a")).ok());
