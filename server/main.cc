@@ -27,6 +27,7 @@
 #include "server/config/reload.h"
 #include "server/executor/executor.h"
 #include "server/handlers/email/email_handler.h"
+#include "server/handlers/email/profile_file.h"
 #include "server/handlers/lua/lua_handler.h"
 #include "server/handlers/lua/source_checker.h"
 #include "server/handlers/lua/zygote.h"
@@ -137,6 +138,10 @@ int64_t Parts(const config::Config& config, int64_t sixteenths) {
   return config.memory_limit / 16 * sixteenths;
 }
 
+bool DeliversMail(const config::Config& config) {
+  return !config.smtp_server.empty() || !config.smtp_profiles.empty();
+}
+
 store::StoreOptions StoreOptions(const config::Config& config) {
   store::StoreOptions options;
   options.max_memory_bytes = Parts(config, kStoreParts);
@@ -146,8 +151,9 @@ store::StoreOptions StoreOptions(const config::Config& config) {
   if (config.lua_workers == 0) {
     options.unclaimed[errand::task::HandlerKind::kLua] = "it was started with --lua_workers=0";
   }
-  if (config.smtp_server.empty()) {
-    options.unclaimed[errand::task::HandlerKind::kEmail] = "it was started without --smtp_server";
+  if (!DeliversMail(config)) {
+    options.unclaimed[errand::task::HandlerKind::kEmail] =
+        "it was started without --smtp_server or --smtp_profiles";
   }
   options.max_ended_tasks = config.max_ended_tasks;
   options.max_ended_age = config.max_ended_age;
@@ -177,8 +183,9 @@ rpc::ServerOptions ServerOptions(const config::Config& config, const config::Mac
   return options;
 }
 
-handlers::EmailHandlerOptions EmailOptions(const config::Config& config) {
-  handlers::EmailHandlerOptions options;
+// Of the flags.
+handlers::SmtpProfile DefaultProfile(const config::Config& config) {
+  handlers::SmtpProfile options;
   options.server = config.smtp_server;
   switch (config.smtp_tls) {
     case config::SmtpTls::kNone:
@@ -201,6 +208,18 @@ handlers::EmailHandlerOptions EmailOptions(const config::Config& config) {
   }
   // Servers may take longer over a whole message (RFC 5321 section 4.5.3.2.6).
   timeouts.final_dot = 2 * config.smtp_timeout;
+  return options;
+}
+
+absl::StatusOr<handlers::EmailHandlerOptions> EmailOptions(const config::Config& config) {
+  handlers::EmailHandlerOptions options;
+  if (config.smtp_profiles.empty()) {
+    options.profiles.push_back(DefaultProfile(config));
+    return options;
+  }
+  auto profiles = handlers::ReadSmtpProfiles(config.smtp_profiles, DefaultProfile(config));
+  if (!profiles.ok()) return profiles.status();
+  options.profiles = *std::move(profiles);
   return options;
 }
 
@@ -283,9 +302,11 @@ absl::Status CheckConfig(const config::Config& config) {
   if (config.lua_workers > 0 && access(config.sandbox.c_str(), X_OK) != 0) {
     return absl::FailedPreconditionError(absl::StrCat("--sandbox: cannot run '", config.sandbox, "'"));
   }
-  if (config.smtp_server.empty()) return absl::OkStatus();
+  if (!DeliversMail(config)) return absl::OkStatus();
+  const auto options = EmailOptions(config);
+  if (!options.ok()) return options.status();
   io::Loop loop;
-  return handlers::EmailHandler::Create(EmailOptions(config), &loop).status();
+  return handlers::EmailHandler::Create(*options, &loop).status();
 }
 
 // `parse` reads the configuration again.
@@ -320,6 +341,14 @@ int Run(config::Config config, const config::Machine& machine, Parse parse) {
                                 /*creating=*/{"errand.v1.Tasks", "errand.v1.Scripts"});
   std::unique_ptr<store::log::PosixFileSystem> folder;
   store::StoreOptions store_options = StoreOptions(config);
+  absl::StatusOr<handlers::EmailHandlerOptions> mail;
+  if (DeliversMail(config)) {
+    mail = EmailOptions(config);
+    if (!mail.ok()) return Fail("cannot deliver e-mail", mail.status());
+    for (const handlers::SmtpProfile& profile : mail->profiles) {
+      store_options.email_profiles.push_back(profile.name);
+    }
+  }
   for (const auto& [kind, why] : store_options.unclaimed) {
     spdlog::warn("tasks with `{}` are refused: this server runs none, since {}",
                  std::string(errand::task::KindName(kind)), why);
@@ -377,8 +406,8 @@ int Run(config::Config config, const config::Machine& machine, Parse parse) {
     };
   }
   std::unique_ptr<handlers::EmailHandler> email;
-  if (!config.smtp_server.empty()) {
-    auto created = handlers::EmailHandler::Create(EmailOptions(config), &email_loop);
+  if (mail.ok()) {
+    auto created = handlers::EmailHandler::Create(*mail, &email_loop);
     if (!created.ok()) return Fail("cannot deliver e-mail", created.status());
     email = *std::move(created);
     executor.AddHandler(errand::task::HandlerKind::kEmail, email.get(), &email_loop);

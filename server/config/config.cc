@@ -384,11 +384,15 @@ void Declare(CLI::App& app, Config& config, std::string& file, bool& print, std:
 
   StringFlag(app, "smtp_server", config.smtp_server, "HOST:PORT",
              "The mail server that takes all mail; without it e-mail tasks are refused");
+  StringFlag(app, "smtp_profiles", config.smtp_profiles, "FILE",
+             "Mail servers, and how to log in there, by the names that tasks use (server/handlers/email/"
+             "smtp_profiles.proto); instead of --smtp_server, which is the profile `default`");
   StringFlag(app, "smtp_tls", tls, "MODE", "none, starttls (required, never optional) or implicit");
   StringFlag(app, "smtp_ca_file", config.smtp_ca_file, "FILE",
              "Certificates (PEM) to trust instead of the system's");
   StringFlag(app, "smtp_helo", config.smtp_helo, "NAME", "This host's name in EHLO; default: the system's");
-  IntegerFlag(app, "smtp_connections", config.smtp_connections, 1, 10'000, "Mails under way at once");
+  IntegerFlag(app, "smtp_connections", config.smtp_connections, 1, 10'000,
+              "Connections to a mail server, and mails under way, at once");
   DurationFlag(app, "smtp_timeout", config.smtp_timeout, absl::Milliseconds(1), absl::Hours(1),
                "The longest wait for one reply of the mail server");
 }
@@ -416,6 +420,9 @@ std::variant<Config, Exit> Parse(int argc, const char* const* argv, const Machin
     app.parse(argc, argv);
     if (!file.empty()) ReadFile(app, file);
     CheckListen(config.listen);
+    if (!config.smtp_server.empty() && !config.smtp_profiles.empty()) {
+      throw CLI::ValidationError("--smtp_server and --smtp_profiles", "only one of them");
+    }
     CheckDataFlags(config);
     SetConnections(config, machine);
     const std::map<std::string, SmtpTls> modes = {

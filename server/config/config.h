@@ -54,7 +54,8 @@ struct Config {
   int64_t lua_memory_limit = 0;  // Bytes; Parse sets it from the machine's.
   std::string sandbox;           // The errand-sandbox binary.
 
-  std::string smtp_server;  // Empty: this server delivers no mail.
+  std::string smtp_server;    // Empty, like smtp_profiles: this server delivers no mail.
+  std::string smtp_profiles;  // A file; not with smtp_server.
   SmtpTls smtp_tls = SmtpTls::kStartTls;
   std::string smtp_ca_file;
   std::string smtp_helo;

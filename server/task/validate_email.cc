@@ -16,6 +16,7 @@
 #include "server/task/email_header.h"
 #include "server/task/errors.h"
 #include "server/task/limits.h"
+#include "server/task/name.h"
 
 namespace errand::task {
 namespace {
@@ -179,6 +180,7 @@ absl::Status ValidateEmail(const v1::EmailTask& email, absl::string_view path) {
     CheckAddresses(email.cc(), field("cc"), found);
     CheckAddresses(email.bcc(), field("bcc"), found);
   }
+  if (!email.profile().empty()) found.Add(CheckId(email.profile(), field("profile")));
   if (!v1::OnUnknown_IsValid(email.on_unknown())) {
     found.Add(InvalidField(field("on_unknown"), "must be a known choice, or unset"));
   }

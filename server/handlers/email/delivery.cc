@@ -12,13 +12,13 @@
 
 namespace errand::handlers {
 
-Delivery::Delivery(io::Loop* loop, Owner* owner, Attempt attempt, std::unique_ptr<AttemptObserver> observer,
-                   clock::Moment started)
+Delivery::Delivery(io::Loop* loop, Owner* owner, Attempt attempt, absl::string_view message_id_domain,
+                   std::unique_ptr<AttemptObserver> observer, clock::Moment started)
     : loop_(loop),
       attempt_(std::move(attempt)),
       started_(started),
       observer_(std::move(observer)),
-      message_id_(MessageId(attempt_.task->uid(), attempt_.task->email())),
+      message_id_(MessageId(attempt_.task->uid(), attempt_.task->email(), message_id_domain)),
       receipt_(attempt_.task->email(), attempt_.previous_result.email(), message_id_, attempt_.number),
       run_time_left_(task::FromProto(attempt_.task->run_timeout())),
       run_timer_(loop_, [this, owner] { owner->OnRunTimeout(this); }) {}
@@ -73,6 +73,13 @@ void Delivery::SayRecipients(const std::vector<v1::SmtpReply>& replies) {
 
 void Delivery::Add(const SmtpTranscript& transcript, absl::string_view server) {
   receipt_.Add(transcript, server);
+}
+
+void Delivery::PutOff(absl::Duration delay) {
+  Outcome outcome;
+  outcome.status = absl::UnavailableError("others wait for the same mail server");
+  outcome.put_off = delay;
+  std::exchange(observer_, nullptr)->OnDone(std::move(outcome));
 }
 
 void Delivery::Report() {

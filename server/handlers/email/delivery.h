@@ -31,13 +31,15 @@ class Delivery {
     virtual void OnRunTimeout(Delivery* delivery) = 0;
   };
 
-  // `loop` and `owner` are borrowed. `started` is when the attempt began.
-  Delivery(io::Loop* loop, Owner* owner, Attempt attempt, std::unique_ptr<AttemptObserver> observer,
-           clock::Moment started);
+  // `loop` and `owner` are borrowed. `message_id_domain` may be empty: that of the author. `started` is when
+  // the attempt began.
+  Delivery(io::Loop* loop, Owner* owner, Attempt attempt, absl::string_view message_id_domain,
+           std::unique_ptr<AttemptObserver> observer, clock::Moment started);
 
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
 
+  const std::string& profile() const { return attempt_.task->email().profile(); }
   AttemptId id() const { return attempt_.id; }
   const std::string& task() const { return attempt_.task->name(); }
   absl::Duration run_timeout() const { return task::FromProto(attempt_.task->run_timeout()); }
@@ -75,6 +77,10 @@ class Delivery {
   // It had the bad luck to get a connection that had died meanwhile, and was taken back.
   bool taken_back() const { return taken_back_; }
   void TakeBack() { taken_back_ = true; }
+
+  // Tells the observer that the attempt ends before it has begun, and that the next one may come in `delay`,
+  // and destroys it.
+  void PutOff(absl::Duration delay);
 
   // Tells the observer how the attempt ended, and destroys it. Once, last, when done().
   void Report();

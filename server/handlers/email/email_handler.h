@@ -1,8 +1,8 @@
 #ifndef ERRAND_SERVER_HANDLERS_EMAIL_EMAIL_HANDLER_H_
 #define ERRAND_SERVER_HANDLERS_EMAIL_EMAIL_HANDLER_H_
 
-#include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,8 +13,7 @@
 #include "absl/time/time.h"
 #include "server/handlers/email/delivery.h"
 #include "server/handlers/email/smtp_pool.h"
-#include "server/handlers/email/smtp_timeouts.h"
-#include "server/handlers/email/tls_mode.h"
+#include "server/handlers/email/smtp_profile.h"
 #include "server/handlers/handler.h"
 #include "server/io/loop.h"
 #include "server/io/timer.h"
@@ -22,34 +21,21 @@
 namespace errand::handlers {
 
 struct EmailHandlerOptions {
-  // The mail server that takes all mail: "host:port" or "[v6]:port".
-  std::string server;
-  TlsMode tls = TlsMode::kStartTls;
-  // A PEM file of the certificate authorities to trust; empty: the system's.
-  std::string ca_file;
-  // What the handler calls itself in EHLO: a host name or an address literal. Empty: the system's host name
-  // where that has a domain, otherwise the address that it connects from (RFC 5321 section 4.1.1.1).
-  std::string helo_name;
-  // The most attempts that run, and connections that are open, at once; at least 1.
-  int connections = 50;
-  // How many mails go over a connection before it is closed; at least 1.
-  int mails_a_connection = 500;
-  SmtpTimeouts timeouts;
-  // From when on a server that refuses every connection costs whoever tries its attempt.
-  absl::Duration unreachable_after = absl::Seconds(30);
-  // How long the first wait is before a server that takes no mail is tried again.
-  absl::Duration first_wait = absl::Seconds(1);
+  // At least one, with names that differ.
+  std::vector<SmtpProfile> profiles;
   // How long the destructor waits for replies to messages that were handed over already, before it gives
   // them up as DELIVERY_UNKNOWN.
   absl::Duration destructor_patience = absl::Seconds(10);
 };
 
-// Delivers e-mail over SMTP (RFC 5321), over connections that are kept, all of them on one loop.
+// Delivers e-mail over SMTP (RFC 5321), over connections that are kept: a pool a profile, all of them on one
+// loop.
 class EmailHandler : public Handler, private Delivery::Owner, private SmtpPool::Owner {
  public:
-  // INVALID_ARGUMENT that names the option when one is not right. Does not contact the server. `loop` is
-  // borrowed, must outlive the handler, and runs until then.
-  static absl::StatusOr<std::unique_ptr<EmailHandler>> Create(EmailHandlerOptions options, io::Loop* loop);
+  // INVALID_ARGUMENT that names the profile and the option when one is not right. Does not contact a server.
+  // `loop` is borrowed, must outlive the handler, and runs until then.
+  static absl::StatusOr<std::unique_ptr<EmailHandler>> Create(const EmailHandlerOptions& options,
+                                                              io::Loop* loop);
 
   // Waits for the last OnDone. From any thread but the loop's.
   ~EmailHandler() override;
@@ -65,26 +51,36 @@ class EmailHandler : public Handler, private Delivery::Owner, private SmtpPool::
   void Abandon(AttemptId id) override;
 
  private:
-  EmailHandler(SmtpPool::Settings settings, absl::Duration destructor_patience, io::Loop* loop);
+  struct Profile {
+    std::unique_ptr<const SmtpPool::Settings> settings;
+    std::unique_ptr<SmtpPool> pool;
+  };
+
+  EmailHandler(std::vector<std::unique_ptr<SmtpPool::Settings>> settings, absl::Duration destructor_patience,
+               io::Loop* loop);
 
   void OnRunTimeout(Delivery* delivery) override;
   void OnDone(Delivery* delivery) override;
   void OnRoom() override;
   void OnEmpty() override;
+  // Null where there is no such profile (any more).
+  SmtpPool* PoolOf(const std::string& profile) const;
+  void Begin(NewAttempt one, clock::Moment started);
   void Stop(AttemptId id, bool unless_handed_over);
   void StopEverything(bool unless_handed_over);
+  void CloseWhenDone();
 
-  const SmtpPool::Settings settings_;
   const absl::Duration destructor_patience_;
   io::Loop* const loop_;
+  std::map<std::string, Profile>
+      profiles_;                     // By name. Constant; the pools are the loop's but for what they say.
   std::function<void()> more_room_;  // Constant after WatchRoom.
-  std::atomic<int> under_way_{0};    // Attempts that were started and have not ended.
 
-  // Owned by the loop's thread, but for what the pool says otherwise of.
+  // Owned by the loop's thread.
   absl::flat_hash_map<AttemptId, std::unique_ptr<Delivery>> deliveries_;
-  std::unique_ptr<SmtpPool> pool_;
   std::unique_ptr<io::Timer> last_timer_;    // Of the destructor.
-  absl::Notification* all_ended_ = nullptr;  // Set by the destructor.
+  size_t empty_pools_ = 0;                   // Of those that it closes.
+  absl::Notification* all_ended_ = nullptr;  // Set by it.
 };
 
 }  // namespace errand::handlers

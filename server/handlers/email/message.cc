@@ -159,7 +159,8 @@ std::string Headers(const v1::EmailTask& email, absl::string_view message_id, ab
 
 }  // namespace
 
-std::string MessageId(absl::string_view task_uid, const v1::EmailTask& email) {
+std::string MessageId(absl::string_view task_uid, const v1::EmailTask& email, absl::string_view domain) {
+  if (!domain.empty()) return absl::StrCat("<", task_uid, "@", domain, ">");
   const std::string from = task::ParseEmailAddress(email.from())->address;
   return absl::StrCat("<", task_uid, from.substr(from.rfind('@')), ">");
 }

@@ -9,9 +9,10 @@
 
 namespace errand::handlers {
 
-// The Message-ID of the task that is `uid`, angle brackets included: in the domain of `email.from`, so that
-// it is the same wherever and however often the task runs (RFC 5322 section 3.6.4). `email` is valid.
-std::string MessageId(absl::string_view task_uid, const v1::EmailTask& email);
+// The Message-ID of the task that is `uid`, angle brackets included: in `domain`, or where that is empty in
+// the domain of `email.from`, so that it is the same wherever and however often the task runs (RFC 5322
+// section 3.6.4). `email` is valid.
+std::string MessageId(absl::string_view task_uid, const v1::EmailTask& email, absl::string_view domain = "");
 
 // The Date of a task's message: when the author said that it is ready to go (RFC 5322 section 3.6.1), which
 // is `create_time`, or the time for which it was scheduled.

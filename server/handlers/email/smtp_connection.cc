@@ -251,6 +251,7 @@ void SmtpConnection::Return(std::optional<SmtpFailure> failure) {
 
 void SmtpConnection::Close() {
   if (std::exchange(closed_, true)) return;
+  Return(std::nullopt);
   phase_timer_.Cancel();
   transaction_.reset();
   if (lookup_.has_value()) resolver_->Cancel(*lookup_);

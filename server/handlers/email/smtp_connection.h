@@ -71,16 +71,20 @@ class SmtpConnection : private Transport::Owner {
   // Connects, for the sake of `delivery`. Once, first.
   void Open(Delivery* delivery);
 
-  // When OnIdle was called last.
+  // When is_idle().
   void Deliver(Delivery* delivery);
 
   // OnUp was called, and it is not closed.
   bool is_up() const { return is_up_ && session_->phase() != SmtpSession::Phase::kClosed; }
   // Deliveries so far.
   int delivered() const { return delivered_; }
+  // Still so after OnIdle: it may have said good-bye by itself.
+  bool is_idle() const {
+    return delivery_ == nullptr && session_.has_value() && session_->phase() == SmtpSession::Phase::kReady;
+  }
   bool is_quitting() const { return session_.has_value() && session_->phase() == SmtpSession::Phase::kQuit; }
 
-  // Says good-bye, after OnIdle.
+  // Says good-bye. When is_idle().
   void Quit();
 
   // Ends the delivery it has with `failure`, and closes. After the final dot the delivery is unknown then.

@@ -27,6 +27,11 @@ SmtpPool::SmtpPool(const Settings* settings, io::Loop* loop, Owner* owner)
 
 SmtpPool::~SmtpPool() = default;
 
+absl::Duration SmtpPool::Crowded() const {
+  if (static_cast<int>(line_.size()) < settings_->connections) return absl::ZeroDuration();
+  return trouble_ == Trouble::kNone ? absl::Seconds(1) : std::max(wait_, absl::Seconds(1));
+}
+
 void SmtpPool::Add(Delivery* delivery) {
   line_.push_back(delivery);
   Dispatch();
@@ -44,14 +49,14 @@ void SmtpPool::End(Delivery* delivery, const SmtpFailure& failure, bool unless_h
 }
 
 void SmtpPool::CloseAll() {
-  closing_ = true;
+  if (std::exchange(closing_, true)) return;
   raise_timer_.Cancel();
   try_timer_.Cancel();
   std::vector<SmtpConnection*> open;  // Each takes itself out of connections_.
   for (const auto& connection : connections_) open.push_back(connection.get());
   for (SmtpConnection* connection : open) {
     // A good-bye that nobody waits for an answer to.
-    if (std::find(idle_.begin(), idle_.end(), connection) != idle_.end()) connection->Quit();
+    if (connection->is_idle()) connection->Quit();
     connection->Abandon();
   }
   ScheduleReap();
@@ -59,6 +64,7 @@ void SmtpPool::CloseAll() {
 
 void SmtpPool::Dispatch() {
   while (!line_.empty() && !closing_) {
+    while (!idle_.empty() && !idle_.back()->is_idle()) idle_.pop_back();
     // Whoever was taken back from a dead connection gets a new one; but none is opened for the sake of it.
     const bool wants_new = line_.front()->taken_back();
     if (trouble_ == Trouble::kNone && !idle_.empty() && !wants_new) {
@@ -193,8 +199,8 @@ void SmtpPool::Reap() {
   reap_scheduled_ = false;
   ended_.clear();
   if (closing_) {
-    if (connections_.empty()) owner_->OnEmpty();
-    return;  // This may be gone.
+    if (connections_.empty() && !std::exchange(empty_, true)) owner_->OnEmpty();
+    return;
   }
   Dispatch();
 }
@@ -216,8 +222,8 @@ void SmtpPool::Lower(int up) {
   ++generation_;
   if (lower >= cap_) return;
   cap_ = lower;
-  spdlog::info("mail server {}: takes no more than {} connections for now", settings_->connection.server.host,
-               cap_);
+  spdlog::info("mail profile {}: {} takes no more than {} connections for now", settings_->name,
+               settings_->connection.server.host, cap_);
   SetLimit();
 }
 
@@ -241,8 +247,7 @@ void SmtpPool::EnterTrouble(Trouble trouble, const SmtpFailure& failure) {
   TryLater();
   SetLimit();
   spdlog::log(is_new ? spdlog::level::warn : spdlog::level::info,
-              "mail server {}: {}; {}, one tries again in {}", settings_->connection.server.host,
-              failure.text,
+              "mail profile {}: {}; {}, one tries again in {}", settings_->name, failure.text,
               trouble == Trouble::kSettings ? "mails wait until the settings are right"
                                             : "mails wait until it takes connections",
               absl::FormatDuration(wait_));
@@ -258,7 +263,7 @@ void SmtpPool::TryLater() {
 void SmtpPool::LeaveTrouble() {
   trouble_ = Trouble::kNone;
   try_timer_.Cancel();
-  spdlog::info("mail server {}: takes mail again", settings_->connection.server.host);
+  spdlog::info("mail profile {}: {} takes mail again", settings_->name, settings_->connection.server.host);
   SetLimit();
 }
 

@@ -1,6 +1,7 @@
 #ifndef ERRAND_SERVER_HANDLERS_EMAIL_SMTP_POOL_H_
 #define ERRAND_SERVER_HANDLERS_EMAIL_SMTP_POOL_H_
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <memory>
@@ -22,8 +23,8 @@ namespace errand::handlers {
 // The connections to one mail server, and the deliveries that are on them or wait in line for one.
 //
 // What is not a mail's fault costs it nothing: it waits.
-//   open       up to limit() connections. Where the server takes no more than those that are up, the limit
-//   goes
+//   open       up to so many connections as are allowed. Where the server takes no more than those that are
+//   up, the limit goes
 //              down to that, at most by half, and up again by one every `limit_recovery`.
 //   in trouble the server takes no connection at all (busy), or no mail from a client that is set up like
 //   this one
@@ -33,6 +34,8 @@ namespace errand::handlers {
 class SmtpPool : private SmtpConnection::Owner {
  public:
   struct Settings {
+    std::string name;
+    std::string message_id_domain;  // Empty: that of the author.
     SmtpConnection::Settings connection;
     int connections = 50;          // The most at once; at least 1.
     int mails_a_connection = 500;  // After so many it is closed; at least 1.
@@ -52,10 +55,10 @@ class SmtpPool : private SmtpConnection::Owner {
     // The delivery is done, and the pool has forgotten it. From within any call to the pool.
     virtual void OnDone(Delivery* delivery) = 0;
 
-    // limit() or in_trouble() has changed.
+    // room() or in_trouble() has changed.
     virtual void OnRoom() = 0;
 
-    // After CloseAll: there is nothing any more. May destroy the pool.
+    // After CloseAll: there is nothing any more. Once.
     virtual void OnEmpty() = 0;
   };
 
@@ -63,9 +66,20 @@ class SmtpPool : private SmtpConnection::Owner {
   SmtpPool(const Settings* settings, io::Loop* loop, Owner* owner);
   ~SmtpPool() override;
 
-  // How many deliveries there should be at once: as many as connections, or one that tries. Any thread.
-  int limit() const { return limit_.load(std::memory_order_relaxed); }
+  const Settings& settings() const { return *settings_; }
+
+  // How many more deliveries there should be: as many as connections, or one that tries. Any thread.
+  int room() const {
+    return std::max(0, limit_.load(std::memory_order_relaxed) - under_way_.load(std::memory_order_relaxed));
+  }
   bool in_trouble() const { return in_trouble_.load(std::memory_order_relaxed); }
+
+  // Counts those that are on their way to Add, or are over. Any thread.
+  void CountUnderWay(int change) { under_way_.fetch_add(change, std::memory_order_relaxed); }
+
+  // When to come back with a delivery, where as many as there are connections wait already; zero: now. Others
+  // of the same handler are not to be kept out by those of one server.
+  absl::Duration Crowded() const;
 
   // Takes a delivery that is not done, at the end of the line.
   void Add(Delivery* delivery);
@@ -116,6 +130,7 @@ class SmtpPool : private SmtpConnection::Owner {
       ended_;  // For Reap to destroy, from outside of their own calls.
   bool reap_scheduled_ = false;
   bool closing_ = false;
+  bool empty_ = false;  // OnEmpty was called.
 
   int cap_;             // Connections that the server is believed to take.
   int generation_ = 0;  // Of cap_: what an older connection meets says nothing new.
@@ -127,6 +142,7 @@ class SmtpPool : private SmtpConnection::Owner {
   clock::Instant trouble_since_;
   io::Timer try_timer_;
 
+  std::atomic<int> under_way_{0};
   std::atomic<int> limit_;
   std::atomic<bool> in_trouble_{false};
 };

@@ -214,7 +214,7 @@ TEST_F(Email, ConnectionLostAfterTheFinalDotLeavesDeliveryUnknown) {
 TEST_F(Email, LostConnectionAfterTheReplyDoesNotMatter) {
   server_ =
       std::make_unique<FakeSmtpServer>(FakeSmtpServer::Options{.script = {{"QUIT", FakeSmtpServer::kDrop}}});
-  EmailHandlerOptions options = Options();
+  SmtpProfile options = Options();
   options.mails_a_connection = 1;
   Handle(options);
   EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
@@ -248,7 +248,7 @@ TEST_F(Email, NobodyListensIsUnreachable) {
     FakeSmtpServer gone({});
     port = gone.port();
   }
-  EmailHandlerOptions options = Options();
+  SmtpProfile options = Options();
   options.server = absl::StrCat("127.0.0.1:", port);
   options.unreachable_after = absl::ZeroDuration();
   Handle(options);
@@ -259,7 +259,7 @@ TEST_F(Email, NobodyListensIsUnreachable) {
 }
 
 TEST_F(Email, UnresolvableHostIsUnreachable) {
-  EmailHandlerOptions options = Options();
+  SmtpProfile options = Options();
   options.server = "no-such-host.invalid:25";
   options.timeouts.resolve = absl::Seconds(2);  // Where no DNS answers.
   Handle(options);
@@ -321,7 +321,7 @@ TEST_F(Email, AbandonedAfterTheFinalDotDoesNotWaitForTheReply) {
 TEST_F(Email, OutcomeDoesNotWaitForQuit) {
   server_ = std::make_unique<FakeSmtpServer>(
       FakeSmtpServer::Options{.script = {{"QUIT", FakeSmtpServer::kSilence}}});
-  EmailHandlerOptions options = Options();
+  SmtpProfile options = Options();
   options.mails_a_connection = 1;
   Handle(options);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
@@ -330,7 +330,7 @@ TEST_F(Email, OutcomeDoesNotWaitForQuit) {
 TEST_F(Email, ConnectionThatOnlyWaitsForQuitMakesWayForANewMail) {
   server_ = std::make_unique<FakeSmtpServer>(
       FakeSmtpServer::Options{.script = {{"QUIT", FakeSmtpServer::kSilence}}});
-  EmailHandlerOptions options = Options();
+  SmtpProfile options = Options();
   options.connections = 1;
   options.mails_a_connection = 1;
   options.timeouts.quit = absl::InfiniteDuration();
@@ -373,9 +373,7 @@ TEST_F(Email, DestructorWaitsForRepliesToWhatWasHandedOver) {
 TEST_F(Email, DestructorGivesUpOnRepliesThatDoNotCome) {
   server_ = std::make_unique<FakeSmtpServer>(
       FakeSmtpServer::Options{.script = {{"DOT", FakeSmtpServer::kSilence}}});
-  EmailHandlerOptions options = Options();
-  options.destructor_patience = absl::Milliseconds(20);
-  Handle(options);
+  Handle(Options(), absl::Milliseconds(20));
   const auto pending = Start(NewAttempt());
   ASSERT_TRUE(server_->WaitFor("DOT"));
   handler_.reset();
@@ -443,29 +441,49 @@ TEST_F(Email, TwoHundredMailsGoThroughFiftySlots) {
   EXPECT_EQ(ids.size(), 200u);
 }
 
-TEST(EmailHandlerOptionsTest, BadOptionsAreNamed) {
-  io::Loop loop;
-  const auto problem = [&loop](void (*spoil)(EmailHandlerOptions&)) {
-    EmailHandlerOptions options;
-    options.server = "localhost:25";
-    options.helo_name = "errand.example";
-    spoil(options);
-    const auto handler = EmailHandler::Create(options, &loop);
-    EXPECT_EQ(handler.status().code(), absl::StatusCode::kInvalidArgument);
-    return std::string(handler.status().message());
+TEST(SmtpProfileTest, WhatIsWrongIsNamed) {
+  const auto problem = [](void (*spoil)(SmtpProfile&)) {
+    SmtpProfile profile;
+    profile.server = "localhost:25";
+    profile.helo_name = "errand.example";
+    spoil(profile);
+    const auto settings = PoolSettings(profile);
+    EXPECT_EQ(settings.status().code(), absl::StatusCode::kInvalidArgument);
+    return std::string(settings.status().message());
   };
-  EXPECT_EQ(problem([](EmailHandlerOptions& o) { o.server = "mail"; }),
+  EXPECT_EQ(problem([](SmtpProfile& p) { p.server = "mail"; }),
             "mail server 'mail' must be host:port or [v6]:port: the port is missing");
-  EXPECT_EQ(problem([](EmailHandlerOptions& o) { o.helo_name = "a b\r\nQUIT"; }).substr(0, 9), "HELO name");
-  EXPECT_EQ(problem([](EmailHandlerOptions& o) { o.connections = 0; }),
-            "mail connections must be at least 1, not 0");
-  EXPECT_EQ(problem([](EmailHandlerOptions& o) { o.mails_a_connection = 0; }),
+  EXPECT_EQ(problem([](SmtpProfile& p) { p.helo_name = "a b\r\nQUIT"; }).substr(0, 9), "HELO name");
+  EXPECT_EQ(problem([](SmtpProfile& p) { p.connections = 0; }), "mail connections must be at least 1, not 0");
+  EXPECT_EQ(problem([](SmtpProfile& p) { p.mails_a_connection = 0; }),
             "mails a connection must be at least 1, not 0");
-  EXPECT_TRUE(absl::StrContains(problem([](EmailHandlerOptions& o) { o.ca_file = "/no/such/file.pem"; }),
+  EXPECT_TRUE(absl::StrContains(problem([](SmtpProfile& p) { p.ca_file = "/no/such/file.pem"; }),
                                 "'/no/such/file.pem'"));
+  EXPECT_TRUE(absl::StrContains(problem([](SmtpProfile& p) { p.name = "Big Name"; }), "name"));
+  EXPECT_TRUE(absl::StrContains(problem([](SmtpProfile& p) { p.message_id_domain = "a b"; }), "Message-ID"));
+  EXPECT_TRUE(absl::StrContains(problem([](SmtpProfile& p) { p.user = "ada"; }), "mechanism"));
+  EXPECT_TRUE(absl::StrContains(problem([](SmtpProfile& p) { p.login = SaslMechanism::kPlain; }), "user"));
+  EXPECT_TRUE(absl::StrContains(problem([](SmtpProfile& p) {
+                                  p.login = SaslMechanism::kPlain;
+                                  p.user = "ada";
+                                  p.secret_file = "/no/such/secret";
+                                }),
+                                "'/no/such/secret'"));
+  EXPECT_TRUE(absl::StrContains(problem([](SmtpProfile& p) {
+                                  p.login = SaslMechanism::kPlain;
+                                  p.user = "ada";
+                                  p.tls = TlsMode::kNone;
+                                }),
+                                "allow_plain_text_login"));
+  SmtpProfile profile;
+  profile.server = "[::1]:25";
+  EXPECT_TRUE(PoolSettings(profile).ok());  // The system's authorities and host name.
+  io::Loop loop;
   EmailHandlerOptions options;
-  options.server = "[::1]:25";
-  EXPECT_TRUE(EmailHandler::Create(options, &loop).ok());  // The system's authorities and host name.
+  EXPECT_FALSE(EmailHandler::Create(options, &loop).ok());
+  options.profiles = {profile, profile};
+  EXPECT_TRUE(
+      absl::StrContains(EmailHandler::Create(options, &loop).status().message(), "two mail profiles"));
 }
 
 }  // namespace

@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <fstream>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +21,31 @@ using ::testing::ElementsAre;
 using ::testing::Not;
 using ::testing::StartsWith;
 
+// A file with a password.
+class SecretFile {
+ public:
+  explicit SecretFile(const std::string& secret) {
+    close(mkstemp(path_.data()));
+    Write(secret);
+  }
+  ~SecretFile() { unlink(path_.c_str()); }
+  SecretFile(const SecretFile&) = delete;
+  SecretFile& operator=(const SecretFile&) = delete;
+
+  void Write(const std::string& secret) const { std::ofstream(path_) << secret; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_ = "/tmp/errand_secret_XXXXXX";
+};
+
+Attempt WithProfile(Attempt attempt, const std::string& profile) {
+  v1::Task task = *attempt.task;
+  task.mutable_email()->set_profile(profile);
+  attempt.task = std::make_shared<const v1::Task>(task);
+  return attempt;
+}
+
 // What becomes of mails that share the connections to a server.
 class EmailPool : public EmailHandlerFixture {
  protected:
@@ -33,8 +61,8 @@ class EmailPool : public EmailHandlerFixture {
     for (int i = 0; i < count; ++i) pending.push_back(Start(NewAttempt()));
     return pending;
   }
-  EmailHandlerOptions OptionsWith(int connections) {
-    EmailHandlerOptions options = Options();
+  SmtpProfile OptionsWith(int connections) {
+    SmtpProfile options = Options();
     options.connections = connections;
     options.first_wait = absl::Milliseconds(5);
     return options;
@@ -51,7 +79,7 @@ TEST_F(EmailPool, ConnectionIsKeptForTheNextMail) {
 
 TEST_F(EmailPool, ConnectionIsClosedAfterItsMails) {
   Serve({});
-  EmailHandlerOptions options = OptionsWith(1);
+  SmtpProfile options = OptionsWith(1);
   options.mails_a_connection = 5;
   Handle(options);
   for (int i = 0; i < 20; ++i) ASSERT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
@@ -60,12 +88,24 @@ TEST_F(EmailPool, ConnectionIsClosedAfterItsMails) {
 
 TEST_F(EmailPool, ConnectionWithNothingToDoSaysGoodbye) {
   Serve({});
-  EmailHandlerOptions options = OptionsWith(1);
+  SmtpProfile options = OptionsWith(1);
   options.timeouts.idle = absl::Milliseconds(20);
   Handle(options);
   EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
   EXPECT_TRUE(server_->WaitFor("QUIT"));
   EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
+}
+
+TEST_F(EmailPool, MailThatComesWhileAConnectionSaysGoodbyeGoesOverAnother) {
+  Serve({.script = {{"QUIT", FakeSmtpServer::kHold}}});
+  SmtpProfile profile = OptionsWith(1);
+  profile.timeouts.idle = absl::Milliseconds(1);
+  Handle(profile);
+  EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
+  ASSERT_TRUE(server_->WaitFor("QUIT"));
+  EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
+  EXPECT_EQ(server_->CountOf("CONNECT"), 2);
+  server_->Release();
 }
 
 TEST_F(EmailPool, NoMoreConnectionsAreOpenThanAllowed) {
@@ -157,7 +197,7 @@ TEST_F(EmailPool, MailsWaitForAServerThatIsStartedAnew) {
     FakeSmtpServer gone({});
     port = gone.port();
   }
-  EmailHandlerOptions options = OptionsWith(4);
+  SmtpProfile options = OptionsWith(4);
   options.server = absl::StrCat("127.0.0.1:", port);
   Handle(options);
   auto pending = StartMany(6);
@@ -189,9 +229,65 @@ TEST_F(EmailPool, MailsWaitWhileTheServersSettingsAreWrong) {
   }
 }
 
+TEST_F(EmailPool, MailsWaitForARightPasswordWhichIsReadAnew) {
+  Serve({.login = "AGFkYQByaWdodA=="});  // NUL ada NUL right.
+  const SecretFile password("wrong\n");
+  SmtpProfile profile = OptionsWith(4);
+  profile.login = SaslMechanism::kPlain;
+  profile.user = "ada";
+  profile.secret_file = password.path();
+  profile.allow_plain_text_login = true;
+  Handle(profile);
+  auto pending = StartMany(10);
+  ASSERT_TRUE(server_->WaitFor("AUTH", 3));
+  EXPECT_EQ(server_->CountOf("MAIL"), 0);
+  password.Write("right\n");
+  ExpectAllSucceed(pending);
+  EXPECT_EQ(server_->mails().size(), 10u);
+}
+
+TEST_F(EmailPool, ServerThatWantsALoginHoldsUpThoseWhoHaveNone) {
+  Serve({.login = "AGFkYQByaWdodA=="});
+  SmtpProfile profile = OptionsWith(4);
+  profile.first_wait = absl::Hours(1);
+  Handle(profile);
+  auto pending = StartMany(10);
+  while (handler_->GetRoom().held_by != v1::HELD_BY_MAIL_SERVER) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_FALSE(pending[0]->done.HasBeenNotified());
+  handler_.reset();
+}
+
+TEST_F(EmailPool, ProfilesHaveServersOfTheirOwnAndOneInTroubleHoldsUpNoOther) {
+  Serve({});
+  FakeSmtpServer bad({.script = {{"EHLO", "504 5.5.2 need a domain\r\n"}}});
+  EmailHandlerOptions options;
+  options.profiles = {OptionsWith(2), OptionsWith(2)};
+  options.profiles[1].name = "bad";
+  options.profiles[1].server = absl::StrCat("127.0.0.1:", bad.port());
+  options.profiles[1].first_wait = absl::Hours(1);
+  handler_ = *EmailHandler::Create(options, &loop_);
+  EXPECT_EQ(handler_->GetRoom().tasks, 4);
+  std::vector<std::shared_ptr<Pending>> held;
+  for (int i = 0; i < 10; ++i) held.push_back(Start(WithProfile(NewAttempt(), "bad")));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
+  EXPECT_TRUE(bad.mails().empty());
+  // No more wait for it than it has connections; the others come back later, and have not tried.
+  int put_off = 0;
+  for (const auto& one : held) {
+    if (!one->done.HasBeenNotified()) continue;
+    EXPECT_TRUE(one->outcome.put_off.has_value());
+    ++put_off;
+  }
+  EXPECT_GE(put_off, 6);
+  EXPECT_EQ(handler_->GetRoom().tasks, 2);
+  const Outcome gone = Deliver(WithProfile(NewAttempt(), "gone"));
+  EXPECT_TRUE(gone.put_off.has_value());
+  handler_.reset();
+}
+
 TEST_F(EmailPool, WrongSettingHoldsMailsUpVisibly) {
   Serve({.script = {{"EHLO", "504 5.5.2 need a domain\r\n"}}});
-  EmailHandlerOptions options = OptionsWith(8);
+  SmtpProfile options = OptionsWith(8);
   options.first_wait = absl::Hours(1);
   Handle(options);
   auto pending = StartMany(3);
@@ -287,7 +383,7 @@ TEST_F(EmailPool, ClientWithoutADomainSaysItsAddress) {
   gethostname(name, sizeof name - 1);
   if (absl::StrContains(name, '.')) GTEST_SKIP() << "this host has a domain: " << name;
   Serve({});
-  EmailHandlerOptions options = Options();
+  SmtpProfile options = Options();
   options.helo_name.clear();
   Handle(options);
   EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");

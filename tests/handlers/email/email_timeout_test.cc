@@ -33,7 +33,7 @@ TEST_F(EmailTimeout, SilenceInEachPhaseEndsTheAttempt) {
   };
   for (const auto& test : kCases) {
     Serve({.script = {{test.point, FakeSmtpServer::kSilence}}});
-    EmailHandlerOptions options = Options();
+    SmtpProfile options = Options();
     options.timeouts.*test.timeout = kShort;
     Handle(options);
     const Outcome outcome = Deliver(NewAttempt());
@@ -47,7 +47,7 @@ TEST_F(EmailTimeout, ReplyThatNeverEndsEndsTheAttempt) {
   // An unfinished line, and an unfinished reply: bytes alone do not extend the wait.
   for (const char* script : {"220 hel", "220-hello\r\n"}) {
     Serve({.script = {{"CONNECT", script}}});
-    EmailHandlerOptions options = Options();
+    SmtpProfile options = Options();
     options.timeouts.greeting = kShort;
     Handle(options);
     EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "SMTP_TIMEOUT");
@@ -56,7 +56,7 @@ TEST_F(EmailTimeout, ReplyThatNeverEndsEndsTheAttempt) {
 
 TEST_F(EmailTimeout, ServerThatStopsReadingTheMessageEndsTheAttempt) {
   Serve({.script = {{"MESSAGE", FakeSmtpServer::kDeaf}}});
-  EmailHandlerOptions options = Options();
+  SmtpProfile options = Options();
   options.timeouts.block = kShort;
   Handle(options);
   Attempt attempt = NewAttempt();
@@ -74,7 +74,7 @@ TEST_F(EmailTimeout, ServerThatStopsReadingTheMessageEndsTheAttempt) {
 
 TEST_F(EmailTimeout, SilenceAfterQuitOnlyClosesTheConnection) {
   Serve({.script = {{"QUIT", FakeSmtpServer::kSilence}}});
-  EmailHandlerOptions options = Options();
+  SmtpProfile options = Options();
   options.mails_a_connection = 1;
   options.timeouts.quit = kShort;
   Handle(options);
@@ -134,7 +134,7 @@ class FullListener {
 
 TEST_F(EmailTimeout, ServerThatDoesNotTakeConnectionsIsUnreachable) {
   const FullListener full;
-  EmailHandlerOptions options = Options();
+  SmtpProfile options = Options();
   options.server = absl::StrCat("127.0.0.1:", full.port());
   options.timeouts.connect = kShort;
   Handle(options);
@@ -144,7 +144,7 @@ TEST_F(EmailTimeout, ServerThatDoesNotTakeConnectionsIsUnreachable) {
 
 TEST_F(EmailTimeout, StopWhileConnectingCancels) {
   const FullListener full;
-  EmailHandlerOptions options = Options();
+  SmtpProfile options = Options();
   options.server = absl::StrCat("127.0.0.1:", full.port());
   Handle(options);
   const auto pending = Start(NewAttempt());
@@ -153,7 +153,7 @@ TEST_F(EmailTimeout, StopWhileConnectingCancels) {
 }
 
 TEST_F(EmailTimeout, StopWhileTheHostIsLookedUpCancels) {
-  EmailHandlerOptions options = Options();
+  SmtpProfile options = Options();
   options.server = "no-such-host.invalid:25";
   Handle(options);
   const auto pending = Start(NewAttempt());

@@ -18,8 +18,8 @@ class EmailTls : public EmailHandlerFixture, public testing::WithParamInterface<
                                 .certificate = &certificate,
                                 .implicit_tls = GetParam() == TlsMode::kImplicit});
   }
-  EmailHandlerOptions TlsOptions(const std::string& ca_file, const std::string& host = "localhost") const {
-    EmailHandlerOptions options = Options(host);
+  SmtpProfile TlsOptions(const std::string& ca_file, const std::string& host = "localhost") const {
+    SmtpProfile options = Options(host);
     options.tls = GetParam();
     options.ca_file = ca_file;
     return options;
@@ -51,7 +51,7 @@ TEST_P(EmailTls, MailIsEncrypted) {
 TEST_P(EmailTls, NextConnectionResumesTheSession) {
   const Certificate certificate("DNS:localhost");
   ServeTls(certificate);
-  EmailHandlerOptions options = TlsOptions(certificate.file());
+  SmtpProfile options = TlsOptions(certificate.file());
   options.mails_a_connection = 1;
   Handle(options);
   for (int i = 0; i < 3; ++i) ASSERT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
@@ -119,7 +119,7 @@ TEST_P(EmailTls, ConnectionLostInTheHandshakeIsATlsFailure) {
 TEST_P(EmailTls, SilenceInTheHandshakeIsATimeout) {
   const Certificate certificate("DNS:localhost");
   ServeTls(certificate, {{"HANDSHAKE", FakeSmtpServer::kSilence}});
-  EmailHandlerOptions options = TlsOptions(certificate.file());
+  SmtpProfile options = TlsOptions(certificate.file());
   options.timeouts.handshake = absl::Milliseconds(50);
   Handle(options);
   EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "SMTP_TIMEOUT");

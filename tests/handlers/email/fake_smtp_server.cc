@@ -48,6 +48,7 @@ class FakeSmtpServer::Session {
       std::string offers = "250-fake\r\n";
       for (const std::string& offer : server_->options_.offers)
         absl::StrAppend(&offers, "250-", offer, "\r\n");
+      if (!server_->options_.login.empty()) offers.append("250-AUTH PLAIN\r\n");
       if (server_->tls_ != nullptr && ssl_ == nullptr) offers.append("250-STARTTLS\r\n");
       return Answer(verb, offers + "250 HELP\r\n");
     }
@@ -55,6 +56,13 @@ class FakeSmtpServer::Session {
       if (!Answer(verb, "220 2.0.0 go\r\n")) return false;
       const std::string script = server_->ScriptFor(verb);
       return (!script.empty() && script[0] != '2') || Handshake();
+    }
+    if (verb == "AUTH") {
+      logged_in_ = line == absl::StrCat("AUTH PLAIN ", server_->options_.login, "\r\n");
+      return Answer(verb, logged_in_ ? "235 2.7.0 ok\r\n" : "535 5.7.8 wrong\r\n");
+    }
+    if (verb == "MAIL" && !server_->options_.login.empty() && !logged_in_) {
+      return Answer(verb, "530 5.7.0 log in first\r\n");
     }
     if (verb == "MAIL") {
       mail_ = Mail();
@@ -203,6 +211,7 @@ class FakeSmtpServer::Session {
   size_t next_ = 0;
   Mail mail_;
   bool has_sender_ = false;
+  bool logged_in_ = false;
   int mails_ = 0;
 };
 

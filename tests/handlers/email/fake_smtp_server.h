@@ -44,6 +44,8 @@ class FakeSmtpServer {
     int mails_a_connection = 1'000'000;
     // The script holds for so many answers at each point; later ones are good.
     int bad_answers = 1'000'000;
+    // What a login must be: the initial response of AUTH PLAIN in base64; empty: nobody needs one.
+    std::string login = {};
     // Serves on this port; 0: any.
     int port = 0;
   };

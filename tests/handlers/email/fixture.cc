@@ -53,8 +53,8 @@ EmailHandlerFixture::~EmailHandlerFixture() {
   server_.reset();
 }
 
-EmailHandlerOptions EmailHandlerFixture::Options(const std::string& host) const {
-  EmailHandlerOptions options;
+SmtpProfile EmailHandlerFixture::Options(const std::string& host) const {
+  SmtpProfile options;
   options.server = absl::StrCat(host, ":", server_ == nullptr ? 1 : server_->port());
   options.tls = TlsMode::kNone;
   options.helo_name = "errand.example";
@@ -66,9 +66,12 @@ void EmailHandlerFixture::Serve(FakeSmtpServer::Options options) {
   Handle(Options());
 }
 
-void EmailHandlerFixture::Handle(EmailHandlerOptions options) {
+void EmailHandlerFixture::Handle(SmtpProfile profile, absl::Duration destructor_patience) {
   handler_.reset();
-  auto handler = EmailHandler::Create(std::move(options), &loop_);
+  EmailHandlerOptions options;
+  options.profiles.push_back(std::move(profile));
+  options.destructor_patience = destructor_patience;
+  auto handler = EmailHandler::Create(options, &loop_);
   ASSERT_TRUE(handler.ok()) << handler.status();
   handler_ = *std::move(handler);
 }

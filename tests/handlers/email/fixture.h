@@ -38,11 +38,11 @@ class EmailHandlerFixture : public testing::Test {
   ~EmailHandlerFixture() override;
 
   // Options for server_, without TLS.
-  EmailHandlerOptions Options(const std::string& host = "127.0.0.1") const;
+  SmtpProfile Options(const std::string& host = "127.0.0.1") const;
 
   // Makes server_ and, with it, handler_.
   void Serve(FakeSmtpServer::Options options);
-  void Handle(EmailHandlerOptions options);
+  void Handle(SmtpProfile profile, absl::Duration destructor_patience = absl::Seconds(10));
 
   // An attempt to send a small mail, with an id of its own.
   Attempt NewAttempt(const std::vector<std::string>& to = {"ada@example.org"});
