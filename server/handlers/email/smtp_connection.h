@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -86,6 +87,9 @@ class SmtpConnection : private Transport::Owner {
 
   // Says good-bye. When is_idle().
   void Quit();
+
+  // Gives its delivery back, and goes on to be idle. Before OnUp.
+  Delivery* Release() { return std::exchange(delivery_, nullptr); }
 
   // Ends the delivery it has with `failure`, and closes. After the final dot the delivery is unknown then.
   void Fail(SmtpFailure failure);

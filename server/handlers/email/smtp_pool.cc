@@ -13,6 +13,9 @@ namespace {
 using Blame = SmtpFailure::Blame;
 using Kind = SmtpFailure::Kind;
 
+// New connections at once to a server that has none yet.
+constexpr int kFirstConnections = 4;
+
 }  // namespace
 
 SmtpPool::SmtpPool(const Settings* settings, io::Loop* loop, Owner* owner)
@@ -90,6 +93,9 @@ void SmtpPool::Dispatch() {
 
 bool SmtpPool::MayOpen() {
   if (trouble_ != Trouble::kNone && (probe_ != nullptr || try_timer_.is_set())) return false;
+  const auto connecting = std::count_if(connections_.begin(), connections_.end(),
+                                        [](const auto& one) { return !one->is_up() && !one->is_quitting(); });
+  if (connecting >= std::max(kFirstConnections, CountUp(nullptr))) return false;
   if (static_cast<int>(connections_.size()) < cap_) return true;
   // A connection that has nothing to do must not make it one too many for the server.
   for (const auto& connection : connections_) {
@@ -113,9 +119,11 @@ void SmtpPool::WaitAgain(Delivery* delivery) {
 }
 
 void SmtpPool::OnUp(SmtpConnection* /*connection*/) {
-  if (trouble_ != Trouble::kBusy) return;  // Settings may be wrong for mails alone: one has to get through.
-  probe_ = nullptr;
-  LeaveTrouble();
+  // Settings may be wrong for mails alone: one has to get through.
+  if (trouble_ == Trouble::kBusy) {
+    probe_ = nullptr;
+    LeaveTrouble();
+  }
   Dispatch();
 }
 
@@ -125,8 +133,19 @@ void SmtpPool::OnIdle(SmtpConnection* connection) {
     connection->Quit();
   } else if (std::find(idle_.begin(), idle_.end(), connection) == idle_.end()) {
     idle_.push_back(connection);
+    if (line_.empty() && trouble_ == Trouble::kNone) TakeFromConnecting();
   }
   Dispatch();
+}
+
+void SmtpPool::TakeFromConnecting() {
+  const auto entry = std::find_if(serving_.begin(), serving_.end(), [](const auto& one) {
+    return !one.second->is_up() && !one.first->taken_back();
+  });
+  if (entry == serving_.end()) return;
+  Delivery* const delivery = entry->second->Release();
+  serving_.erase(entry);
+  WaitAgain(delivery);
 }
 
 void SmtpPool::OnDelivered(SmtpConnection* connection, Delivery* delivery) {

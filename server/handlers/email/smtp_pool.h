@@ -23,7 +23,10 @@ namespace errand::handlers {
 // The connections to one mail server, and the deliveries that are on them or wait in line for one.
 //
 // What is not a mail's fault costs it nothing: it waits.
-//   open       up to so many connections as are allowed. Where the server takes no more than those that are
+//   open       up to so many connections as are allowed, and not more new ones at once than there are: a
+//   server's
+//              backlog is short, and whoever falls out of it waits for a greeting that never comes. Where the
+//              server takes no more than those that are
 //   up, the limit goes
 //              down to that, at most by half, and up again by one every `limit_recovery`.
 //   in trouble the server takes no connection at all (busy), or no mail from a client that is set up like
@@ -104,6 +107,8 @@ class SmtpPool : private SmtpConnection::Owner {
   // Gives those in line to connections that are idle or new.
   void Dispatch();
   bool MayOpen();
+  // Takes back a delivery whose connection is not up yet, for one that is idle.
+  void TakeFromConnecting();
   void Serve(SmtpConnection* connection, Delivery* delivery);
   void WaitAgain(Delivery* delivery);
   void Lower(int up);

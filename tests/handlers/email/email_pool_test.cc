@@ -119,6 +119,7 @@ TEST_F(EmailPool, RefusedMailIsResetAndTheNextOneGoesOverTheSameConnection) {
   for (const std::vector<std::string>& offers :
        {std::vector<std::string>{}, std::vector<std::string>{"PIPELINING"}}) {
     Serve({.offers = offers});
+    Handle(OptionsWith(1));
     EXPECT_EQ(ReasonOf(Deliver(NewAttempt({"code550@x"}))), "SMTP_REJECTED");
     EXPECT_EQ(ReasonOf(Deliver(NewAttempt())), "OK");
     EXPECT_THAT(server_->commands(), Contains("RSET"));
@@ -167,6 +168,24 @@ TEST_F(EmailPool, ConnectionsBeyondTheServersLimitCostNoAttempt) {
     EXPECT_EQ(server_->mails().size(), 100u);
     EXPECT_LE(handler_->GetRoom().tasks, 20);
   }
+}
+
+TEST_F(EmailPool, MailDoesNotWaitForAGreetingWhileAnotherConnectionIsIdle) {
+  // Whoever falls out of a server's backlog is connected, and never greeted.
+  Serve({.script = {{"CONNECT", FakeSmtpServer::kSilence}}, .bad_answers = 2});
+  Handle(OptionsWith(20));
+  ExpectAllSucceed(StartMany(20));
+  EXPECT_EQ(server_->mails().size(), 20u);
+}
+
+TEST_F(EmailPool, NewConnectionsAreNotOpenedAllAtOnce) {
+  Serve({.script = {{"CONNECT", FakeSmtpServer::kHold}}});
+  Handle(OptionsWith(50));
+  auto pending = StartMany(50);
+  ASSERT_TRUE(server_->WaitFor("CONNECT", 4));
+  EXPECT_EQ(server_->CountOf("CONNECT"), 4);
+  server_->Release();
+  ExpectAllSucceed(pending);
 }
 
 TEST_F(EmailPool, LimitOfTheServerIsRespectedForAWhile) {
