@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <fstream>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -230,6 +232,34 @@ TEST(EmailTasks, WrongSettingIsSeenInTheQueueAndInTheLogAndCostsNoMail) {
     ASSERT_TRUE(Wait(server.tasks(), name, 30'000, &task).ok());
     EXPECT_EQ(task.state(), v1::TASK_STATE_SUCCEEDED) << task.error().message();
   }
+  EXPECT_EQ(server.Stop(), 0);
+}
+
+TEST(EmailTasks, ProfilesSayWhereMailGoesAndOthersAreNotFound) {
+  FakeSmtpServer shop({});
+  FakeSmtpServer bulk({.login = "AGFkYQByaWdodA=="});  // NUL ada NUL right.
+  const DataFolder folder;
+  std::ofstream(folder.path() + "/password") << "right\n";
+  std::ofstream(folder.path() + "/profiles")
+      << "profile { name: 'default' server: '127.0.0.1:" << shop.port() << "' tls: NONE }\n"
+      << "profile { name: 'bulk' server: '127.0.0.1:" << bulk.port()
+      << "' tls: NONE message_id_domain: 'm.example'\n"
+      << "  auth { mechanism: PLAIN user: 'ada' password_file: '" << folder.path()
+      << "/password' allow_plain_text_login: true } }\n";
+  ServerProcess server({absl::StrCat("--smtp_profiles=", folder.path(), "/profiles")});
+  EXPECT_EQ(RunToEnd(server.tasks(), Mail({"bob@example.net"})).end.state(), v1::TASK_STATE_SUCCEEDED);
+  v1::CreateTaskRequest request = Mail({"bob@example.net"});
+  request.mutable_task()->mutable_email()->set_profile("bulk");
+  const Ran ran = RunToEnd(server.tasks(), request);
+  EXPECT_EQ(ran.end.state(), v1::TASK_STATE_SUCCEEDED) << ran.end.error().message();
+  EXPECT_THAT(ran.end.result().email().message_id(), HasSubstr("@m.example>"));
+  EXPECT_EQ(shop.mails().size(), 1u);
+  EXPECT_EQ(bulk.mails().size(), 1u);
+  request.mutable_task()->mutable_email()->set_profile("other");
+  v1::Task task;
+  const grpc::Status unknown = Create(server.tasks(), request, &task);
+  EXPECT_EQ(unknown.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_THAT(unknown.error_message(), HasSubstr("other"));
   EXPECT_EQ(server.Stop(), 0);
 }
 
