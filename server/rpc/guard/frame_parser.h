@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 
 #include "absl/strings/string_view.h"
@@ -61,15 +60,18 @@ class FrameParser {
     const size_t skipped = std::min<size_t>(payload_left_, bytes.size());
     payload_left_ -= static_cast<uint32_t>(skipped);
     bytes.remove_prefix(is_http2_ ? skipped : bytes.size());
-    const size_t missing = std::min(kHeaderBytes - header_size_, bytes.size());
-    std::memcpy(header_ + header_size_, bytes.data(), missing);
-    bytes.remove_prefix(missing);
-    header_size_ += missing;
+    // Most headers come in one piece.
+    if (header_size_ == 0 && bytes.size() >= kHeaderBytes) {
+      const Frame frame = Begin(bytes.data());
+      bytes.remove_prefix(kHeaderBytes);
+      return frame;
+    }
+    for (; !bytes.empty() && header_size_ < kHeaderBytes; bytes.remove_prefix(1)) {
+      header_[header_size_++] = bytes.front();
+    }
     if (header_size_ < kHeaderBytes) return std::nullopt;
     header_size_ = 0;
-    const Frame frame = Header();
-    payload_left_ = frame.length;
-    return frame;
+    return Begin(header_);
   }
 
  private:
@@ -81,15 +83,17 @@ class FrameParser {
     preface_left_ -= expected.size();
   }
 
-  Frame Header() const {
-    const auto byte = [this](size_t i) { return static_cast<uint32_t>(header_[i]); };
-    return {byte(0) << 16 | byte(1) << 8 | byte(2), static_cast<FrameType>(header_[3]), header_[4],
+  // The frame that has this header; its payload comes next.
+  Frame Begin(const char* header) {
+    const auto byte = [header](size_t i) { return uint32_t{static_cast<uint8_t>(header[i])}; };
+    payload_left_ = byte(0) << 16 | byte(1) << 8 | byte(2);
+    return {payload_left_, static_cast<FrameType>(byte(3)), static_cast<uint8_t>(byte(4)),
             (byte(5) & 0x7f) << 24 | byte(6) << 16 | byte(7) << 8 | byte(8)};
   }
 
   size_t preface_left_;
   bool is_http2_ = true;
-  uint8_t header_[kHeaderBytes];
+  char header_[kHeaderBytes];  // The part of one that has come, where that is not all of it.
   size_t header_size_ = 0;
   uint32_t payload_left_ = 0;
 };
