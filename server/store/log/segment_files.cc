@@ -84,7 +84,7 @@ absl::StatusOr<std::unique_ptr<SegmentFiles>> SegmentFiles::Open(FileSystem* fil
 absl::Status SegmentFiles::Start(Place end) {
   if (absl::Status removed = RemoveLeftovers(); !removed.ok()) return removed;
   // On a full disk a folder that has no END yet gets one with the next segment.
-  const absl::Status said = end == Place() ? absl::OkStatus() : SayEnd(end);
+  absl::Status said = end == Place() ? absl::OkStatus() : SayEnd(end);
   if (!said.ok() && !absl::IsResourceExhausted(said)) return said;
   maker_ = std::thread([this] { KeepOneSpare(); });
   return absl::OkStatus();
