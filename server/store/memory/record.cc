@@ -501,7 +501,7 @@ EventBatch Record::EventsAfter(int64_t sequence, int max_events, int64_t max_byt
   EventBatch batch = TakeEvents(past.next_sequence - 1 - sequence, max_events, max_bytes, [&](int64_t i) {
     const int64_t next = sequence + 1 + i;
     const KeptEvent& event = *(past.events.end() - (past.next_sequence - next));
-    const std::shared_ptr<const v1::TaskEvent> made = event.made != nullptr ? event.made : Make(event, next);
+    std::shared_ptr<const v1::TaskEvent> made = event.made != nullptr ? event.made : Make(event, next);
     return made;
   });
   batch.ended &= ended();
