@@ -183,7 +183,7 @@ rpc::ServerOptions ServerOptions(const config::Config& config, const config::Mac
   return options;
 }
 
-// Of the flags.
+// What the flags say of the mail server.
 handlers::SmtpProfile DefaultProfile(const config::Config& config) {
   handlers::SmtpProfile options;
   options.server = config.smtp_server;
@@ -364,7 +364,7 @@ int Run(config::Config config, const config::Machine& machine, Parse parse) {
   io::Loop lua_loop;
   io::Loop email_loop;
   io::Loop children_loop;
-  executor::Executor executor(&store, &email_loop, kLeaseDuration, HostName());
+  executor::Executor executor(&store, &children_loop, kLeaseDuration, HostName());
 
   service::ChildTasks children(&store);
   std::unique_ptr<handlers::Zygote> zygote;

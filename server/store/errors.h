@@ -21,7 +21,7 @@ inline absl::Status StoreFailure(const absl::Status& status) {
                      absl::StrCat("the server cannot keep anything: ", status.message()));
 }
 
-// Of a change whose callers waited as the disk ran full: RESOURCE_EXHAUSTED.
+// RESOURCE_EXHAUSTED, for those who waited for a change to be safe as the disk ran full.
 inline absl::Status StillUnsafe() {
   return task::DiskFull(
       "the server's disk has become full: whether what was asked for is kept is known once there is space; "

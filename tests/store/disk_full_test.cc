@@ -164,7 +164,11 @@ class DiskReallyFull : public DiskFull {
   // Until a file for the next segment is there.
   void AwaitSpare() {
     const auto is_spare = [](const std::string& name) { return absl::EndsWith(name, ".spare"); };
-    while (absl::c_none_of(*disk_->List(), is_spare)) absl::SleepFor(absl::Milliseconds(1));
+    const absl::Time deadline = absl::Now() + kDeadline;
+    while (absl::c_none_of(*disk_->List(), is_spare)) {
+      ASSERT_LT(absl::Now(), deadline) << "no spare is made";
+      absl::SleepFor(absl::Milliseconds(1));
+    }
   }
 
   // Gives the disk space, and waits for a task that starts.

@@ -57,8 +57,9 @@ class Delivery {
   void RunClock();
   void StopClock();
 
-  // Of a transaction with NextEnvelope() on `server`, whose message is about to be handed over: `replies` are
-  // the recipients'. `noted` is called when that is kept, from any thread; an error: it must not be.
+  // Keeps that the message of a transaction with NextEnvelope() is about to be handed over to `server`, whose
+  // answers to the recipients are `replies`. `noted` is called when that is kept, from any thread; an error:
+  // it must not be.
   void NoteHandOver(const std::vector<v1::SmtpReply>& replies, absl::string_view server,
                     absl::AnyInvocable<void(absl::Status)> noted);
 

@@ -143,7 +143,7 @@ class SmtpConnection : private Transport::Owner {
   std::optional<SmtpSession> session_;
   bool tls_started_ = false;
 
-  // Of the transaction's message.
+  // The message of the transaction, as far as it is sent.
   std::optional<SmtpData> data_;
   std::string last_chunk_;  // Held back until the hand-over is noted.
   bool noted_ = false;

@@ -23,16 +23,16 @@ namespace errand::handlers {
 // The connections to one mail server, and the deliveries that are on them or wait in line for one.
 //
 // What is not a mail's fault costs it nothing: it waits.
-//   open       up to so many connections as are allowed, and not more new ones at once than there are: a
-//   server's
-//              backlog is short, and whoever falls out of it waits for a greeting that never comes. Where the
-//              server takes no more than those that are
-//   up, the limit goes
-//              down to that, at most by half, and up again by one every `limit_recovery`.
-//   in trouble the server takes no connection at all (busy), or no mail from a client that is set up like
-//   this one
-//              (settings). One delivery tries again, after `first_wait` and then ever longer, up to the
-//              longest wait; the others stay in line. When it gets through, all go on.
+//
+// Usually as many connections are open as are allowed, and no more new ones at once than there are up: a
+// server's backlog is short, and whoever falls out of it waits for a greeting that never comes. Where the
+// server takes no more than those that are up, the limit goes down to that, at most by half, and up again by
+// one every `limit_recovery`.
+//
+// A server is in trouble when it takes no connection at all (busy), or no mail from a client that is set up
+// like this one (settings). One delivery tries again, after `first_wait` and then ever longer, up to the
+// longest wait; the others stay in line. When it gets through, all go on.
+//
 // All calls on the loop's thread, but for those that say otherwise.
 class SmtpPool : private SmtpConnection::Owner {
  public:

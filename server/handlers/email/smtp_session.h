@@ -95,7 +95,7 @@ class SmtpSession {
   // What came of the last transaction. Not when busy().
   const SmtpTranscript& transcript() const { return transcript_; }
 
-  // Of the replies to the recipients so far.
+  // Recipients that the server has accepted so far.
   int accepted() const { return accepted_; }
 
   // Bytes to send, in the order given. Empties it.
@@ -153,7 +153,7 @@ class SmtpSession {
   size_t unsent_ = 0;          // The last of them, whose commands are in output_.
   std::optional<SmtpFailure> failure_;
 
-  // Of the transaction.
+  // The transaction.
   bool busy_ = false;
   SmtpEnvelope envelope_;
   SmtpTranscript transcript_;

@@ -75,8 +75,8 @@ class LogJournal::SegmentReading final : public Journal::Reading {
                                       done = std::move(done)](const absl::Status& status) mutable {
       // What a full disk has not taken yet is read where it waits.
       const bool waits = absl::IsResourceExhausted(status);
-      for (Wanted& one : wanted) {
-        if (waits) one.record = journal.committer_->Unwritten(one.place);
+      if (waits) {
+        for (Wanted& one : wanted) one.record = journal.committer_->Unwritten(one.place);
       }
       if (status.ok() || waits) {
         Post(journal, std::move(wanted), std::move(done));

@@ -56,6 +56,14 @@ class EmailPool : public EmailHandlerFixture {
       EXPECT_TRUE(outcome.status.ok()) << outcome.status;
     }
   }
+  // Until the pool knows that the server takes no mail.
+  void AwaitTrouble() {
+    const absl::Time deadline = absl::Now() + absl::Seconds(30);
+    while (handler_->GetRoom().held_by != v1::HELD_BY_MAIL_SERVER) {
+      ASSERT_LT(absl::Now(), deadline) << "the mails do not wait for the server";
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+  }
   std::vector<std::shared_ptr<Pending>> StartMany(int count) {
     std::vector<std::shared_ptr<Pending>> pending;
     for (int i = 0; i < count; ++i) pending.push_back(Start(NewAttempt()));
@@ -220,7 +228,7 @@ TEST_F(EmailPool, MailsWaitForAServerThatIsStartedAnew) {
   options.server = absl::StrCat("127.0.0.1:", port);
   Handle(options);
   auto pending = StartMany(6);
-  while (handler_->GetRoom().held_by != v1::HELD_BY_MAIL_SERVER) absl::SleepFor(absl::Milliseconds(1));
+  AwaitTrouble();
   FakeSmtpServer back({.port = port});
   ExpectAllSucceed(pending);
   EXPECT_EQ(back.mails().size(), 6u);
@@ -271,7 +279,7 @@ TEST_F(EmailPool, ServerThatWantsALoginHoldsUpThoseWhoHaveNone) {
   profile.first_wait = absl::Hours(1);
   Handle(profile);
   auto pending = StartMany(10);
-  while (handler_->GetRoom().held_by != v1::HELD_BY_MAIL_SERVER) absl::SleepFor(absl::Milliseconds(1));
+  AwaitTrouble();
   EXPECT_FALSE(pending[0]->done.HasBeenNotified());
   handler_.reset();
 }
@@ -310,7 +318,7 @@ TEST_F(EmailPool, WrongSettingHoldsMailsUpVisibly) {
   options.first_wait = absl::Hours(1);
   Handle(options);
   auto pending = StartMany(3);
-  while (handler_->GetRoom().held_by != v1::HELD_BY_MAIL_SERVER) absl::SleepFor(absl::Milliseconds(1));
+  AwaitTrouble();
   EXPECT_EQ(handler_->GetRoom().tasks, 0);
   EXPECT_FALSE(pending[0]->done.HasBeenNotified());
   handler_->Stop(1);
